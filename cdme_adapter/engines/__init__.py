@@ -1,0 +1,1 @@
+"""What differs between engines, as documented data and a few expression builders."""

@@ -1,0 +1,1 @@
+"""The cdme schema: written and read in one place."""

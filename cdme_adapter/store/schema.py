@@ -1,0 +1,138 @@
+"""The tables and views of the ``cdme`` schema, and its version.
+
+Physical tables are called ``store_*`` and may change; the views are the contract (INTERFACE.md).
+A model's transaction only appends and touches rows of its own model, so that threads never conflict.
+
+* ``store_generations``: a relation's content as one run left or saw it; ``generation`` names it.
+* ``store_current``: which generation of a model is in its table now.
+* ``store_edges``: (model generation, input generation, role), the metadata of one edge.
+* ``store_steps``: an edge is the union of paths, a path a chain of maps. Windows and aggregates that
+  are joined back stay factorised this way (SEMANTICS.md, Size).
+* ``store_pairs``: the maps, as (o, i) ordinal pairs.
+* ``store_filtered``: input ordinals of an edge that a clause removed.
+* ``store_keys``: declared keys of the records of a generation, as JSON text.
+"""
+
+from __future__ import annotations
+
+VERSION = 1
+SCHEMA = "cdme"
+
+TABLES: dict[str, str] = {
+    "store_meta": "name VARCHAR, value VARCHAR",
+    "store_runs": (
+        "run_id VARCHAR, command VARCHAR, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, "
+        "status VARCHAR, versions JSON, ledger_hash VARCHAR, previous_hash VARCHAR"
+    ),
+    "store_generations": (
+        "generation BIGINT, relation VARCHAR, run_id VARCHAR, kind VARCHAR, database VARCHAR, "
+        "schema VARCHAR, name VARCHAR, row_count BIGINT, fingerprint VARCHAR, "
+        "key_columns VARCHAR[], created_at TIMESTAMPTZ"
+    ),
+    "store_current": "relation VARCHAR, generation BIGINT, run_id VARCHAR",
+    "store_edges": (
+        "edge BIGINT, run_id VARCHAR, model VARCHAR, input VARCHAR, role VARCHAR, "
+        "exactness VARCHAR, lineage_mode VARCHAR, cardinality_declared VARCHAR, "
+        "cardinality_observed VARCHAR, output_generation BIGINT, input_generation BIGINT, "
+        "input_run_id VARCHAR, why VARCHAR"
+    ),
+    "store_steps": "edge BIGINT, path INTEGER, step INTEGER, steps INTEGER, map BIGINT",
+    "store_pairs": "map BIGINT, o BIGINT, i BIGINT",
+    "store_filtered": "edge BIGINT, i BIGINT, reason INTEGER, verdict TINYINT",
+    "store_reasons": (
+        "edge BIGINT, reason INTEGER, reason_id VARCHAR, model VARCHAR, input VARCHAR, "
+        "kind VARCHAR, sql VARCHAR, file VARCHAR, line INTEGER"
+    ),
+    "store_keys": "generation BIGINT, ordinal BIGINT, key VARCHAR",
+    "store_ledger": (
+        "run_id VARCHAR, model VARCHAR, input VARCHAR, role VARCHAR, exactness VARCHAR, "
+        "lineage_mode VARCHAR, cardinality VARCHAR, input_count BIGINT, contributed_count BIGINT, "
+        "filtered_count BIGINT, error_count BIGINT, unaccounted_count BIGINT, "
+        "consulted_count BIGINT, output_count BIGINT, status VARCHAR, unused_count BIGINT, "
+        "reasons JSON, why VARCHAR, written_at TIMESTAMPTZ"
+    ),
+    "store_findings": (
+        "run_id VARCHAR, code VARCHAR, severity VARCHAR, model VARCHAR, file VARCHAR, "
+        "line INTEGER, message VARCHAR, remedy VARCHAR"
+    ),
+    "store_nodes": (
+        "run_id VARCHAR, node VARCHAR, state VARCHAR, materialized VARCHAR, sql_hash VARCHAR, "
+        "plan_seconds DOUBLE, execute_seconds DOUBLE, settle_seconds DOUBLE, message VARCHAR"
+    ),
+    "store_errors": (
+        "run_id VARCHAR, model VARCHAR, input VARCHAR, input_generation BIGINT, i BIGINT, "
+        "failure_type VARCHAR, offending_values JSON, source_entity VARCHAR, "
+        "source_epoch VARCHAR, morphism_path VARCHAR, record JSON"
+    ),
+    "store_outbox": "run_id VARCHAR, position BIGINT, event VARCHAR, sent_at TIMESTAMPTZ",
+}
+
+_VERDICT = (
+    "CASE {0} WHEN 0 THEN 'false' WHEN 1 THEN 'null' WHEN 2 THEN 'no_match' "
+    "WHEN 3 THEN 'rank' WHEN 4 THEN 'excluded' END"
+)
+
+# {s} is the schema, qualified with its database.
+VIEWS: dict[str, str] = {
+    "runs": "SELECT run_id, command, started_at, finished_at, status, versions FROM {s}.store_runs",
+    "ledger": (
+        "SELECT run_id, model, input, role, exactness, lineage_mode, cardinality, input_count, "
+        "contributed_count, filtered_count, error_count, unaccounted_count, consulted_count, "
+        "output_count, status, unused_count, why FROM {s}.store_ledger"
+    ),
+    "edges": (
+        "SELECT e.model, e.input, e.role, e.exactness, e.lineage_mode, e.cardinality_declared, "
+        "e.cardinality_observed, e.run_id AS output_run_id, e.input_run_id, e.why "
+        "FROM {s}.store_edges e JOIN {s}.store_current c ON c.generation = e.output_generation"
+    ),
+    "reverse_join": (
+        "WITH RECURSIVE walk AS ("
+        " SELECT t.edge, t.path, t.step, t.steps, p.o, p.i FROM {s}.store_steps t"
+        " JOIN {s}.store_pairs p ON p.map = t.map WHERE t.step = 1"
+        " UNION ALL"
+        " SELECT w.edge, w.path, t.step, w.steps, w.o, p.i FROM walk w"
+        " JOIN {s}.store_steps t ON t.edge = w.edge AND t.path = w.path AND t.step = w.step + 1"
+        " JOIN {s}.store_pairs p ON p.map = t.map AND p.o = w.i),"
+        " pairs AS (SELECT DISTINCT edge, o, i FROM walk WHERE step = steps)"
+        " SELECT e.model, e.input, coalesce(ko.key, '{{\"rowid\": ' || p.o || '}}') AS output_key,"
+        " coalesce(ki.key, '{{\"rowid\": ' || p.i || '}}') AS input_key, e.role,"
+        " e.run_id AS output_run_id, e.input_generation"
+        " FROM pairs p JOIN {s}.store_edges e ON e.edge = p.edge"
+        " JOIN {s}.store_current c ON c.generation = e.output_generation"
+        " LEFT JOIN {s}.store_keys ko ON ko.generation = e.output_generation AND ko.ordinal = p.o"
+        " LEFT JOIN {s}.store_keys ki ON ki.generation = e.input_generation AND ki.ordinal = p.i"
+    ),
+    "filtered_keys": (
+        "SELECT e.model, e.input, coalesce(k.key, '{{\"rowid\": ' || f.i || '}}') AS input_key,"
+        " r.reason_id, " + _VERDICT.format("f.verdict") + " AS verdict, e.input_generation"
+        " FROM {s}.store_filtered f JOIN {s}.store_edges e ON e.edge = f.edge"
+        " JOIN {s}.store_current c ON c.generation = e.output_generation"
+        " JOIN {s}.store_reasons r ON r.edge = f.edge AND r.reason = f.reason"
+        " LEFT JOIN {s}.store_keys k ON k.generation = e.input_generation AND k.ordinal = f.i"
+    ),
+    "reasons": (
+        "SELECT DISTINCT r.reason_id, r.model, r.input, r.kind, r.sql, r.file, r.line"
+        " FROM {s}.store_reasons r JOIN {s}.store_edges e ON e.edge = r.edge"
+        " JOIN {s}.store_current c ON c.generation = e.output_generation"
+    ),
+    "errors": (
+        "SELECT x.run_id, x.model, x.input,"
+        " coalesce(k.key, '{{\"rowid\": ' || x.i || '}}') AS input_key, x.failure_type,"
+        " x.offending_values, x.source_entity, x.source_epoch, x.morphism_path, x.record"
+        " FROM {s}.store_errors x LEFT JOIN {s}.store_keys k"
+        " ON k.generation = x.input_generation AND k.ordinal = x.i"
+    ),
+}
+
+
+def create_statements(schema: str) -> list[str]:
+    """The DDL that makes the schema, for ``schema`` qualified and quoted as needed."""
+    statements = [f"CREATE SCHEMA IF NOT EXISTS {schema}"]
+    statements += [
+        f"CREATE TABLE IF NOT EXISTS {schema}.{name} ({columns})" for name, columns in TABLES.items()
+    ]
+    statements += [
+        f"CREATE OR REPLACE VIEW {schema}.{name} AS {sql.format(s=schema)}"
+        for name, sql in VIEWS.items()
+    ]
+    return statements
