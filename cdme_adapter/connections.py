@@ -1,0 +1,39 @@
+"""Connections of the cdme adapter: dbt-duckdb's own, shared with the class they belong to.
+
+dbt-duckdb keeps its environment in the class attribute ``DuckDBConnectionManager._ENV`` and parts of
+it (python models, plugins) read that attribute on the base class by name. A subclass that opened
+connections itself would set its own copy, and python models would fail with "environment requested
+before creation!". So whatever reads or sets the environment runs on the base class.
+"""
+
+from __future__ import annotations
+
+from dbt.adapters.contracts.connection import Connection
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.adapters.duckdb.environments import Environment
+
+
+class CdmeConnectionManager(DuckDBConnectionManager):
+    """The connection manager of ``type: cdme``; holds no environment of its own."""
+
+    TYPE = "cdme"
+
+    @classmethod
+    def env(cls) -> Environment:
+        """The one environment of the process."""
+        return DuckDBConnectionManager.env()
+
+    @classmethod
+    def open(cls, connection: Connection) -> Connection:
+        """Open a connection in the shared environment."""
+        return DuckDBConnectionManager.open(connection)
+
+    @classmethod
+    def close(cls, connection: Connection) -> Connection:
+        """Close a connection of the shared environment."""
+        return DuckDBConnectionManager.close(connection)
+
+    @classmethod
+    def close_all_connections(cls) -> None:
+        """Forget the shared environment."""
+        DuckDBConnectionManager.close_all_connections()
