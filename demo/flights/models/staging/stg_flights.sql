@@ -1,0 +1,20 @@
+select
+    make_date(year, month, day) as flight_date,
+    year,
+    month,
+    day,
+    hour,
+    carrier,
+    flight,
+    tailnum,
+    origin,
+    dest,
+    sched_dep_time,
+    dep_time,
+    dep_delay,
+    sched_arr_time,
+    arr_time,
+    arr_delay,
+    air_time,
+    distance
+from {{ source('raw', 'flights') }}
