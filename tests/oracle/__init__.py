@@ -1,0 +1,1 @@
+"""An independent oracle of the record-level contract: a naive interpreter that carries derivations."""

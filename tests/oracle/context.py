@@ -1,0 +1,109 @@
+"""What a part of a query is evaluated in: the session, the CTEs in sight, the outer row, the role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from tests.oracle.account import Account, Clause
+from tests.oracle.model import DIRECT, Column, Prov, Relation, Row, through
+from tests.oracle.names import Outer
+from tests.oracle.scalar import Scalars
+
+
+@dataclass
+class Session:
+    """One evaluation: the tables read, the views parsed, the account kept."""
+
+    connection: duckdb.DuckDBPyConnection
+    scalars: Scalars
+    query: Callable[[Context, exp.Expr], Relation]
+    joined: Callable[[Context, exp.Expr, list[exp.Join]], Relation]
+    account: Account = field(default_factory=Account)
+    _tables: dict[str, Relation | None] = field(default_factory=dict)
+    _views: dict[str, exp.Expr | None] = field(default_factory=dict)
+
+    def table(self, name: str) -> Relation | None:
+        """A base table with the ordinal of each record, or None."""
+        if name not in self._tables:
+            self._tables[name] = self._load(name)
+        return self._tables[name]
+
+    def _load(self, name: str) -> Relation | None:
+        known = self._ask("SELECT 1 FROM duckdb_tables() WHERE lower(table_name) = ?", [name])
+        if not known:
+            return None
+        columns = [
+            Column(row[0], name, row[1])
+            for row in self._ask(
+                "SELECT column_name, data_type FROM duckdb_columns()"
+                " WHERE lower(table_name) = ? ORDER BY column_index", [name])
+        ]
+        found = self._ask(f'SELECT * FROM "{name}" ORDER BY rowid', [])
+        rows = [Row(row, Prov(frozenset({(name, i)}))) for i, row in enumerate(found)]
+        return Relation(columns, rows, frozenset({(name, DIRECT)}))
+
+    def _ask(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, values).fetchall()
+
+    def view(self, name: str) -> exp.Expr | None:
+        """The definition of a view (a CREATE statement), or None."""
+        if name not in self._views:
+            found = self._ask(
+                "SELECT sql FROM duckdb_views() WHERE lower(view_name) = ? AND NOT internal", [name])
+            self._views[name] = sqlglot.parse_one(found[0][0], read="duckdb") if found else None
+        return self._views[name]
+
+
+@dataclass(frozen=True)
+class Cte:
+    """A common table expression and where it was defined; evaluated anew at each reference."""
+
+    body: exp.Expr
+    names: list[str]
+    context: Context
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where in the query an evaluation stands."""
+
+    session: Session
+    ctes: Mapping[str, Cte] = field(default_factory=dict)
+    outer: Outer | None = None
+    path: tuple[Hashable, ...] = ()
+    role: str = DIRECT
+    recording: bool = True
+
+    def run(self, node: exp.Expr) -> Relation:
+        """Evaluate a query expression here."""
+        return self.session.query(self, node)
+
+    def at(self, *steps: Hashable) -> Context:
+        """One reference deeper: the same body read twice has clauses of its own each time."""
+        return replace(self, path=(*self.path, *steps))
+
+    def inside(self, role: str, outer: Outer) -> Context:
+        """In a subquery of an expression, which can see ``outer`` and accounts for nothing."""
+        return replace(self, outer=outer, role=role, recording=False)
+
+    def clause(self, key: Hashable, kind: str, sql: str) -> Clause:
+        """The clause standing here."""
+        if self.role != DIRECT:
+            return Clause(kind, sql, -1)
+        return self.session.account.clause((self.path, key), kind, sql)
+
+    def fail(self, clause: Clause, prov: Prov, tokens: Iterable[str]) -> None:
+        """A derivation stopped at ``clause``."""
+        if self.recording and self.role == DIRECT:
+            self.session.account.fail(clause, prov, tokens)
+
+
+def entering(relation: Relation, role: str) -> Relation:
+    """A subquery's result with its edges seen from outside."""
+    return replace(relation, edges=through(relation.edges, role))

@@ -1,0 +1,243 @@
+"""Joins: every pair of tuples is tried; what is left over is preserved or filtered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from tests.oracle import asof
+from tests.oracle.account import Clause
+from tests.oracle.context import Context
+from tests.oracle.joinclause import Condition, condition_of, own_tokens, truths
+from tests.oracle.model import (
+    DIRECT,
+    GUARD,
+    INDIRECT,
+    Column,
+    OracleError,
+    Relation,
+    Row,
+    through,
+    union,
+)
+from tests.oracle.source import for_row, read
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pair of tuples by number, and the truth of the condition for it."""
+
+    left: int
+    right: int
+    row: Row
+    truth: bool | None
+
+
+@dataclass
+class Sides:
+    """The two inputs of a join; of a lateral one the right rows of each left row."""
+
+    left: Relation
+    right: Relation
+    offers: list[list[int]]
+    """Per left tuple the numbers of the right tuples it meets."""
+    lateral: bool = False
+
+
+def joined(context: Context, first: exp.Expr, joins: list[exp.Join]) -> Relation:
+    """A FROM item and the joins written after it, left to right."""
+    relation = read(context, first)
+    for node in joins:
+        relation = join(context, relation, node)
+    return relation
+
+
+def join(context: Context, left: Relation, node: exp.Join) -> Relation:
+    """One join; comma and CROSS are joins without a condition."""
+    kind = node.kind.upper()
+    role = {"SEMI": INDIRECT, "ANTI": GUARD}.get(kind, DIRECT)
+    sides = _sides(context, left, node, role)
+    if node.method == "POSITIONAL":
+        return _positional(sides)
+    condition = condition_of(node, left, sides.right)
+    clause = context.clause(("join", id(node)), _reason_kind(kind, node), condition.sql)
+    candidates, edges = _candidates(context, sides, condition)
+    if kind in ("SEMI", "ANTI"):
+        return _filtering(context, sides, condition, candidates, clause)
+    if node.method == "ASOF":
+        candidates = asof.choose(context, condition, sides.left, sides.right, candidates)
+    rows = [c.row for c in candidates if c.truth]
+    side = node.side.upper()
+    ours = _unmatched(context, sides, condition, candidates, clause, preserve=side in ("LEFT", "FULL"))
+    theirs = _unmatched_right(context, sides, condition, candidates, clause,
+                              preserve=side in ("RIGHT", "FULL"))
+    if sides.lateral and not left.rows:
+        _nothing_to_meet(context, sides.right, clause)
+    whole = Relation([*left.columns, *sides.right.columns], [*rows, *ours, *theirs],
+                     left.edges | sides.right.edges | edges)
+    return _common_columns(context, whole, condition, side, len(left.columns))
+
+
+def _reason_kind(kind: str, node: exp.Join) -> str:
+    if kind in ("SEMI", "ANTI"):
+        return f"{kind.lower()}_join"
+    return "unnest" if _is_unnest(node) else "join_no_match"
+
+
+def _is_unnest(node: exp.Join) -> bool:
+    item = node.this
+    return isinstance(item, exp.Unnest) or (
+        isinstance(item, exp.Lateral) and isinstance(item.this, exp.Unnest))
+
+
+def _sides(context: Context, left: Relation, node: exp.Join, role: str) -> Sides:
+    """Read the right side, once or once for each left tuple."""
+    inside = context if role == DIRECT else replace(context, role=role, recording=False)
+    item = node.this
+    if not isinstance(item, exp.Lateral | exp.Unnest):
+        try:
+            right = _in_role(read(inside, item), role)
+            everything = list(range(len(right.rows)))
+            return Sides(left, right, [everything for _ in left.rows])
+        except OracleError as error:
+            if "unknown column" not in str(error) or not isinstance(item, exp.Subquery):
+                raise
+    nulls = Row(tuple(None for _ in left.columns))
+    shape = read(replace(for_row(inside, left.columns, nulls), recording=False), item)
+    rows: list[Row] = []
+    offers = []
+    for row in left.rows:
+        found = read(for_row(inside, left.columns, row), item).rows
+        offers.append(list(range(len(rows), len(rows) + len(found))))
+        rows.extend(found)
+    return Sides(left, _in_role(replace(shape, rows=rows), role), offers, lateral=True)
+
+
+def _in_role(relation: Relation, role: str) -> Relation:
+    return replace(relation, edges=through(relation.edges, role))
+
+
+def _candidates(
+    context: Context, sides: Sides, condition: Condition
+) -> tuple[list[Candidate], frozenset[tuple[str, str]]]:
+    numbers = [(i, j) for i, offer in enumerate(sides.offers) for j in offer]
+    pairs = [
+        Row(sides.left.rows[i].values + sides.right.rows[j].values,
+            sides.left.rows[i].prov | sides.right.rows[j].prov)
+        for i, j in numbers
+    ]
+    judged, edges = truths(context, condition, sides.left.columns, sides.right.columns, pairs)
+    found = [Candidate(i, j, row, t) for (i, j), row, t in zip(numbers, pairs, judged, strict=True)]
+    return found, edges
+
+
+def _token(truth: bool | None) -> str:
+    return "candidate:null" if truth is None else f"candidate:{str(truth).lower()}"
+
+
+def _unmatched(
+    context: Context, sides: Sides, condition: Condition, candidates: list[Candidate],
+    clause: Clause, preserve: bool,
+) -> list[Row]:
+    """The left tuples without a partner: padded, or failed at the join."""
+    matched = {c.left for c in candidates if c.truth}
+    alone = [i for i in range(len(sides.left.rows)) if i not in matched]
+    rows = [sides.left.rows[i] for i in alone]
+    if preserve:
+        padding = tuple(None for _ in sides.right.columns)
+        return [Row(row.values + padding, row.prov) for row in rows]
+    own = own_tokens(context, condition, sides.left.columns, sides.right.columns, rows)
+    for i, row, tokens in zip(alone, rows, own, strict=True):
+        seen = {_token(c.truth) for c in candidates if c.left == i}
+        context.fail(clause, row.prov, tokens | (seen or {"candidate:none"}))
+    return []
+
+
+def _unmatched_right(
+    context: Context, sides: Sides, condition: Condition, candidates: list[Candidate],
+    clause: Clause, preserve: bool,
+) -> list[Row]:
+    """The right tuples without a partner: padded, or failed at the join."""
+    matched = {c.right for c in candidates if c.truth}
+    alone = [j for j in range(len(sides.right.rows)) if j not in matched]
+    rows = [sides.right.rows[j] for j in alone]
+    if preserve:
+        padding = tuple(None for _ in sides.left.columns)
+        return [Row(padding + row.values, row.prov) for row in rows]
+    own = own_tokens(context, condition, sides.right.columns, sides.left.columns, rows)
+    for j, row, tokens in zip(alone, rows, own, strict=True):
+        seen = {_token(c.truth) for c in candidates if c.right == j}
+        context.fail(clause, row.prov, tokens | (seen or {"candidate:none"}))
+    return []
+
+
+def _nothing_to_meet(context: Context, right: Relation, clause: Clause) -> None:
+    """A lateral item that no left tuple asked: its records met nobody."""
+    for relation, role in right.edges:
+        table = context.session.table(relation) if role == DIRECT else None
+        for row in table.rows if table else []:
+            context.fail(clause, row.prov, ["candidate:none"])
+
+
+def _filtering(
+    context: Context, sides: Sides, condition: Condition, candidates: list[Candidate], clause: Clause
+) -> Relation:
+    """SEMI and ANTI JOIN: the left side alone goes on."""
+    anti = clause.kind == "anti_join"
+    own = own_tokens(context, condition, sides.left.columns, sides.right.columns, sides.left.rows)
+    rows = []
+    for i, row in enumerate(sides.left.rows):
+        mine = [c for c in candidates if c.left == i]
+        partners = [sides.right.rows[c.right].prov for c in mine if c.truth]
+        if bool(partners) == anti:
+            seen = {_token(c.truth) for c in mine} or {"candidate:none"}
+            context.fail(clause, row.prov, {"false"} if anti else own[i] | seen)
+        else:
+            rows.append(Row(row.values, row.prov | union(partners).entered()))
+    return Relation(sides.left.columns, rows, sides.left.edges | sides.right.edges)
+
+
+def _positional(sides: Sides) -> Relation:
+    """POSITIONAL JOIN: the n-th with the n-th, the shorter side padded."""
+    left, right = sides.left, sides.right
+    rows = []
+    for i in range(max(len(left.rows), len(right.rows))):
+        ours = left.rows[i] if i < len(left.rows) else Row(tuple(None for _ in left.columns))
+        theirs = right.rows[i] if i < len(right.rows) else Row(tuple(None for _ in right.columns))
+        rows.append(Row(ours.values + theirs.values, ours.prov | theirs.prov))
+    return Relation([*left.columns, *right.columns], rows, left.edges | right.edges)
+
+
+def _common_columns(
+    context: Context, whole: Relation, condition: Condition, side: str, width: int
+) -> Relation:
+    """The columns of USING appear once: left, right or the first that is not NULL."""
+    if not condition.common:
+        return whole
+    columns = list(whole.columns)
+    rows = whole.rows
+    order: list[tuple[int, int | None]] = []
+    added: list[Column] = []
+    values: list[list[object]] = [[] for _ in rows]
+    for slot in range(len(columns)):
+        pair = next(((a, width + b) for a, b in condition.common if a == slot), None)
+        if pair is not None and side in ("RIGHT", "FULL"):
+            order.append((-1, len(added)))
+            added.append(replace(columns[slot], table=None, merged=False))
+            for value, row in zip(values, rows, strict=True):
+                ours, theirs = row.values[pair[0]], row.values[pair[1]]
+                value.append(theirs if ours is None else ours)
+        order.append((slot, None))
+    hidden = {width + b for _, b in condition.common}
+    if side in ("RIGHT", "FULL"):
+        hidden |= {a for a, _ in condition.common}
+    shown = [replace(c, merged=c.merged or i in hidden) for i, c in enumerate(columns)]
+    return Relation(
+        [added[n] if n is not None else shown[slot] for slot, n in order],
+        [
+            Row(tuple(v[n] if n is not None else row.values[slot] for slot, n in order), row.prov)
+            for v, row in zip(values, rows, strict=True)
+        ],
+        whole.edges,
+    )

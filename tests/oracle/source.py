@@ -1,0 +1,146 @@
+"""What FROM reads: tables, views, CTEs, derived tables, VALUES, table functions, UNNEST, LATERAL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlglot import exp
+
+from tests.oracle.context import Context, Cte
+from tests.oracle.evaluate import evaluate
+from tests.oracle.model import Column, OracleError, Prov, Relation, Row
+from tests.oracle.names import Outer
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A table alias with its column aliases."""
+
+    table: str | None
+    columns: list[str]
+
+
+def alias_of(node: exp.Expr, default: str | None = None) -> Alias:
+    """The alias of a FROM item."""
+    alias = node.args.get("alias")
+    if alias is None:
+        return Alias(default, [])
+    name = alias.this.name.lower() if alias.this else default
+    return Alias(name, [column.name for column in alias.args.get("columns") or []])
+
+
+def with_ctes(context: Context, node: exp.Expr) -> Context:
+    """The context inside a query: its own CTEs in sight."""
+    with_ = node.args.get("with_")
+    if with_ is None:
+        return context
+    if with_.args.get("recursive"):
+        raise OracleError("recursive CTE")
+    for cte in with_.expressions:
+        alias = alias_of(cte)
+        defined = Cte(cte.this, alias.columns, context)
+        context = replace(context, ctes={**context.ctes, str(alias.table): defined})
+    return context
+
+
+def read(context: Context, node: exp.Expr) -> Relation:
+    """The relation that a FROM item is."""
+    if isinstance(node, exp.Table):
+        return _table(context, node)
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+        return context.session.joined(context, node.this, node.this.args.get("joins") or [])
+    if isinstance(node, exp.Subquery):
+        alias = alias_of(node)
+        inner = with_ctes(context, node).run(node.this)
+        return inner.renamed(alias.table, alias.columns)
+    if isinstance(node, exp.Values):
+        alias = alias_of(node)
+        return context.run(node).renamed(alias.table, alias.columns)
+    if isinstance(node, exp.Lateral):
+        alias = alias_of(node)
+        return context.run(node.this).renamed(alias.table, alias.columns)
+    if isinstance(node, exp.Unnest):
+        return _unnest(context, node)
+    raise OracleError(f"FROM {type(node).__name__}")
+
+
+def _table(context: Context, node: exp.Table) -> Relation:
+    if not isinstance(node.this, exp.Identifier):
+        return _table_function(context, node)
+    name = node.name.lower()
+    alias = alias_of(node, name)
+    cte = None if node.db else context.ctes.get(name)
+    if cte is not None:
+        inside = replace(cte.context, path=(*context.path, id(node)), role=context.role,
+                         recording=context.recording)
+        relation = inside.run(cte.body)
+        names = cte.names
+    else:
+        view = context.session.view(name)
+        base = None if view else context.session.table(name)
+        if view is not None:
+            inside = Context(context.session, path=(*context.path, id(node)), role=context.role,
+                             recording=context.recording)
+            relation = inside.run(view.expression)
+            schema = view.this
+            names = [c.name for c in schema.expressions] if isinstance(schema, exp.Schema) else []
+        elif base is not None:
+            relation, names = base, []
+        else:
+            raise OracleError(f"unknown relation {name}")
+    renamed = relation.renamed(alias.table, names)
+    return renamed.renamed(alias.table, alias.columns)
+
+
+def _table_function(context: Context, node: exp.Table) -> Relation:
+    """generate_series and range: records that nothing is behind."""
+    function = node.this
+    if not isinstance(function, exp.GenerateSeries):
+        raise OracleError(f"table function {function.sql('duckdb')}")
+    values = evaluate(context, function, [], [Row(())]).values[0]
+    name = "range" if function.args.get("is_end_exclusive") else "generate_series"
+    alias = alias_of(node, name)
+    rows = [Row((value,)) for value in values or []]
+    return Relation([Column(name, None, "BIGINT")], rows).renamed(alias.table, alias.columns)
+
+
+def _unnest(context: Context, node: exp.Unnest) -> Relation:
+    """UNNEST over what the outer row lends."""
+    alias = alias_of(node, "unnest")
+    lists = [evaluate(context, part, [], [Row(())]) for part in node.expressions]
+    provs = [found.provs[0] for found in lists]
+    columns = [Column("unnest", None, element_type(found.type)) for found in lists]
+    rows = [Row(values) for values in zip_longest([found.values[0] for found in lists])]
+    if node.args.get("offset"):
+        columns.append(Column("ordinality", None, "BIGINT"))
+        rows = [Row((*row.values, i + 1)) for i, row in enumerate(rows)]
+    edges = frozenset(edge for found in lists for edge in found.edges)
+    extra = Prov()
+    for prov in provs:
+        extra |= prov
+    rows = [Row(row.values, row.prov | extra) for row in rows]
+    return Relation(columns, rows, edges).renamed(alias.table, alias.columns)
+
+
+def element_type(kind: str) -> str:
+    """The element type of a list type.
+
+    >>> element_type("INTEGER[]"), element_type("VARCHAR[3]")
+    ('INTEGER', 'VARCHAR')
+    """
+    if not kind.endswith("]"):
+        raise OracleError(f"UNNEST of {kind}")
+    return kind[: kind.rindex("[")]
+
+
+def zip_longest(lists: list[Any]) -> list[tuple[Any, ...]]:
+    """Several lists side by side, the short ones padded; NULL is an empty list."""
+    filled = [list(values) if values is not None else [] for values in lists]
+    length = max((len(values) for values in filled), default=0)
+    return [tuple(v[i] if i < len(v) else None for v in filled) for i in range(length)]
+
+
+def for_row(context: Context, columns: list[Column], row: Row) -> Context:
+    """The context of a lateral item for one row on its left."""
+    return replace(context, outer=Outer(columns, row, context.outer))
