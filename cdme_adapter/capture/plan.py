@@ -1,0 +1,139 @@
+"""What a capture plan is: values that both the run and ``explain``-style commands read.
+
+A plan is a small graph. Its *nodes* are the model's own result (``ROOT``) and the stages that the
+query was cut into at its blocking operators; its leaves are the input relations. A node's row holds,
+in hidden *ports*, the ordinals of the rows beneath it that made it. A node's *checks* say, clause by
+clause in picky order, how to show that a row beneath it was removed (SEMANTICS.md, picky clause).
+
+SQL texts in a plan are templates of :meth:`str.format`: ``{port}`` is a port's column, ``{cur}`` a
+table of ordinals ``i`` still in question, ``{self}`` the node's own rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cdme_adapter.accounting import Kind, Verdict
+from cdme_adapter.provenance import Exactness, Role
+
+ROOT = "root"
+HIDDEN = "__cdme_"
+
+
+@dataclass(frozen=True)
+class RelationInfo:
+    """A stored relation as the planner sees it; ``columns`` in order, names as declared."""
+
+    id: str
+    database: str
+    schema: str
+    name: str
+    columns: tuple[str, ...]
+    view_sql: str | None = None
+
+    @property
+    def quoted(self) -> str:
+        """The relation's full name, quoted for SQL."""
+        parts = (self.database, self.schema, self.name)
+        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A hidden column of a node: ordinals of ``target``, one per row or a list of them.
+
+    ``target`` is the id of an input relation or the name of a stage.
+    """
+
+    column: str
+    target: str
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause that can remove records: the planner's form of a Reason.
+
+    ``origin`` names the text that it stands in: "" for the model's own SQL, else the relation id of
+    a view or the name of an ephemeral model; ``line`` counts from 1 in that text.
+    """
+
+    kind: Kind
+    sql: str
+    origin: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class StepCheck:
+    """A clause that is checked by set: which rows get past it, and the verdict on the others.
+
+    ``reach`` selects ``i`` of the rows in ``{cur}`` that get past; ``evidence`` selects
+    ``(i, verdict)``, the verdict as its number, of rows in ``{cur}`` that reached the clause.
+    """
+
+    clause: int
+    ports: frozenset[str]
+    reach: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class CaseCheck:
+    """Conjuncts that are checked row by row, in order, over one FROM clause."""
+
+    clauses: tuple[int, ...]
+    ports: frozenset[str]
+    from_sql: str
+    conjuncts: tuple[str, ...]
+
+
+Check = StepCheck | CaseCheck
+
+
+@dataclass(frozen=True)
+class Node:
+    """A result that is materialised once: a stage, or the model's own table.
+
+    ``sql`` selects the user's columns, then every hidden column.
+    """
+
+    name: str
+    sql: str
+    ports: tuple[Port, ...]
+    checks: tuple[Check, ...]
+    hidden: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ConsultedInput:
+    """An input that takes part other than directly, and how exactly that is known."""
+
+    relation: str
+    role: Role
+    exactness: Exactness
+    why: str
+
+
+@dataclass(frozen=True)
+class CapturePlan:
+    """The whole plan of one query: stages in the order of their creation, the root last.
+
+    ``rank[c]`` is the place of clause ``c`` in the picky order; ``relations`` are the stored
+    relations that the query reads, by id.
+    """
+
+    nodes: tuple[Node, ...]
+    clauses: tuple[Clause, ...]
+    rank: tuple[int, ...]
+    relations: dict[str, RelationInfo] = field(default_factory=dict)
+    consulted: tuple[ConsultedInput, ...] = ()
+    generated: bool = False
+
+    @property
+    def root(self) -> Node:
+        """The node whose rows are the model's rows."""
+        return self.nodes[-1]
+
+
+VERDICT_NUMBER = {verdict: verdict.number for verdict in Verdict}

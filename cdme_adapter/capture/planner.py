@@ -1,0 +1,196 @@
+"""From a query to its capture plan: the rules folded over the scopes, children first.
+
+:func:`plan_query` is the entry. A query that holds something whose lineage no rule knows raises
+:class:`~cdme_adapter.errors.UnsupportedConstruct`; the caller then runs the original text and says
+that its edges are opaque (SEMANTICS.md, exactness). Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.catalog import Catalog
+from cdme_adapter.capture.plan import (
+    HIDDEN,
+    ROOT,
+    CapturePlan,
+    Check,
+    Clause,
+    ConsultedInput,
+    Node,
+    RelationInfo,
+)
+from cdme_adapter.capture.rules import RULES
+from cdme_adapter.capture.rules.setops import plan_set_operation
+from cdme_adapter.capture.scope import Cte, Env, NodeBuilder, Scope
+from cdme_adapter.capture.sqltext import first_line, parse, render
+from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.provenance import Exactness, Role
+
+STAGE = "cdme_stage_"
+
+
+class Planner:
+    """The state of one planning: counters, the nodes made so far, and the one being made."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.nodes: list[Node] = []
+        self.clauses: list[Clause] = []
+        self.flags: dict[str, Clause] = {}
+        self.relations: dict[str, RelationInfo] = {}
+        self.consulted: dict[tuple[str, Role], ConsultedInput] = {}
+        self.stage_items: dict[str, list[int | str]] = {}
+        self.origin = ""
+        self._builders: list[NodeBuilder] = [NodeBuilder()]
+        self._hidden = 0
+        self._stages = 0
+
+    @property
+    def builder(self) -> NodeBuilder:
+        """The node under construction."""
+        return self._builders[-1]
+
+    def hidden(self, letter: str) -> str:
+        """A fresh hidden column name; the letter tells its use to a reader of the SQL."""
+        self._hidden += 1
+        return f"{HIDDEN}{letter}{self._hidden}"
+
+    def clause(self, kind: Kind, shown: str, at: exp.Expression) -> int:
+        """Register a clause in its picky place and return its number."""
+        return self.register(Clause(kind, shown, self.origin, first_line(at)))
+
+    def register(self, clause: Clause) -> int:
+        """Give ``clause`` the next place of the node under construction."""
+        self.clauses.append(clause)
+        number = len(self.clauses) - 1
+        self.builder.items.append(number)
+        return number
+
+    def check(self, check: Check) -> None:
+        """Add a check to the node under construction."""
+        self.builder.checks.append(check)
+
+    def consult(self, relation: str, role: Role, exactness: Exactness, why: str) -> None:
+        """Say that an input takes part in another role than direct."""
+        known = self.consulted.get((relation, role))
+        if known:
+            exactness = exactness.meet(known.exactness)
+        self.consulted[relation, role] = ConsultedInput(relation, role, exactness, why)
+
+    def stage(self, query: exp.Expression, env: Env) -> tuple[str, tuple[str, ...] | None]:
+        """Plan ``query`` as a stage of its own; its name and its columns."""
+        self._stages += 1
+        name = f"{STAGE}{self._stages}"
+        self._builders.append(NodeBuilder())
+        scope = self.query(query, env)
+        built = self._builders.pop()
+        self.nodes.append(_node(name, scope, built))
+        self.stage_items[name] = built.items
+        return name, scope.columns
+
+    def query(self, query: exp.Expression, env: Env) -> Scope:
+        """Plan a query of any shape in the node under construction."""
+        query = _unwrap(query)
+        if isinstance(query, exp.SetOperation):
+            query, env = self._with(query, env)
+            return plan_set_operation(self, query, env)
+        if not isinstance(query, exp.Select):
+            raise UnsupportedConstruct(f"{query.key.upper()} is not a query that can be captured")
+        query, env = self._with(query, env)
+        for rule in RULES:
+            scope = rule(self, query, env)
+            if scope is not None:
+                return scope
+        raise UnsupportedConstruct(f"no capture rule for: {render(query)[:80]}")
+
+    def _with(self, query: exp.Expression, env: Env) -> tuple[exp.Expression, Env]:
+        """Move the query's WITH clause into the environment."""
+        with_ = query.args.get("with_")
+        if with_ is None:
+            return query, env
+        if with_.args.get("recursive"):
+            names = {cte.alias_or_name.lower() for cte in with_.expressions}
+            for cte in with_.expressions:
+                if any(t.name.lower() in names and not t.db for t in cte.this.find_all(exp.Table)):
+                    raise UnsupportedConstruct("a recursive CTE")
+        env = dict(env)
+        for cte in with_.expressions:
+            name = cte.alias_or_name.lower()
+            columns = tuple(c.name for c in cte.args["alias"].args.get("columns") or ())
+            used = [t for t in query.find_all(exp.Table) if t.name.lower() == name and not t.db]
+            origin = name if name.startswith("__dbt__cte__") else self.origin
+            env[name] = Cte(cte.this, columns, dict(env), origin, len(used))
+        query = query.copy()
+        query.set("with_", None)
+        return query, env
+
+
+def _unwrap(query: exp.Expression) -> exp.Expression:
+    """A parenthesised query without its parentheses; its own modifiers become an outer query."""
+    while isinstance(query, (exp.Subquery, exp.Paren)):
+        modifiers = {k: v for k, v in query.args.items() if v and k not in ("this", "alias")}
+        inner = query.this
+        if modifiers:
+            outer = exp.select("*").from_(exp.Subquery(this=inner, alias=_alias(f"{HIDDEN}d")))
+            for key, value in modifiers.items():
+                outer.set(key, value)
+            return outer
+        query = inner
+    return query
+
+
+def _alias(name: str) -> exp.TableAlias:
+    return exp.TableAlias(this=exp.to_identifier(name))
+
+
+def _node(name: str, scope: Scope, built: NodeBuilder) -> Node:
+    hidden = tuple(port.column for port in scope.ports) + scope.hidden
+    return Node(name, scope.sql, scope.ports, tuple(built.checks), hidden)
+
+
+def _ranks(count: int, root: list[int | str], stages: dict[str, list[int | str]]) -> tuple[int, ...]:
+    """Each clause's place in the picky order.
+
+    A stage that is referenced twice stands, like the CTE it came from, at each reference; a record
+    that fails in it fails at both, so the last place counts: the walk goes backwards and takes each
+    stage the first time it meets it.
+    """
+    order: list[int] = []
+    seen: set[str] = set()
+
+    def walk(items: list[int | str]) -> None:
+        for item in reversed(items):
+            if isinstance(item, int):
+                order.append(item)
+            elif item not in seen:
+                seen.add(item)
+                walk(stages[item])
+
+    walk(root)
+    rank = [0] * count
+    for place, number in enumerate(reversed(order)):
+        rank[number] = place
+    return tuple(rank)
+
+
+def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
+    """The capture plan of a SELECT statement (REQ-F-ADJ-001).
+
+    Raises UnsupportedConstruct where a construct's record lineage is not known.
+    """
+    tree = parse(sql)
+    planner = Planner(catalog)
+    try:
+        scope = planner.query(tree, {})
+    except RecursionError as error:
+        raise UnsupportedConstruct("the query is nested too deeply") from error
+    root = _node(ROOT, scope, planner.builder)
+    return CapturePlan(
+        nodes=(*planner.nodes, root),
+        clauses=tuple(planner.clauses),
+        rank=_ranks(len(planner.clauses), planner.builder.items, planner.stage_items),
+        relations=planner.relations,
+        consulted=tuple(planner.consulted.values()),
+    )

@@ -1,0 +1,24 @@
+"""The capture rules, one SQL construct a file, tried in this order.
+
+A rule takes the planner, a SELECT without its WITH clause and the CTEs in sight. It returns the
+planned :class:`~cdme_adapter.capture.scope.Scope`, or None where the construct is not there. A rule
+that splits a query hands the parts back to ``planner.query``.
+"""
+
+from cdme_adapter.capture.rules.distinct import plan_distinct, split_distinct
+from cdme_adapter.capture.rules.group import plan_group
+from cdme_adapter.capture.rules.having import split_having
+from cdme_adapter.capture.rules.limit import plan_limit, split_limit
+from cdme_adapter.capture.rules.qualify import split_qualify
+from cdme_adapter.capture.rules.select import plan_select
+
+RULES = (
+    split_limit,
+    split_distinct,
+    split_qualify,
+    split_having,
+    plan_limit,
+    plan_distinct,
+    plan_group,
+    plan_select,
+)

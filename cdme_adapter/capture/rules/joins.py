@@ -1,0 +1,186 @@
+"""FROM: joins, the groups that commas make, and the check of each join.
+
+A reason's unit is the join as a whole: its ON conjuncts belong to it (docs/decisions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.plan import Port, StepCheck
+from cdme_adapter.capture.rules.nomatch import no_match_evidence
+from cdme_adapter.capture.rules.sources import plan_source
+from cdme_adapter.capture.scope import Env, Source, Visible
+from cdme_adapter.capture.sqltext import as_written, conjuncts, quote, text
+from cdme_adapter.errors import UnsupportedConstruct
+
+if TYPE_CHECKING:
+    from cdme_adapter.capture.planner import Planner
+
+
+@dataclass(frozen=True)
+class FromGroup:
+    """A tree of joins between two commas of a FROM clause."""
+
+    sql: str
+    visible: tuple[Visible, ...]
+    ports: tuple[Port, ...]
+
+    @classmethod
+    def of(cls, source: Source) -> FromGroup:
+        """A group of one source."""
+        return cls(source.sql, source.visible, source.ports)
+
+
+def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]:
+    """The FROM clause as groups; inner cross joins count as commas, so that the conjuncts of WHERE
+    that connect them can be checked without building the product."""
+    from_ = select.args.get("from_")
+    if from_ is None:
+        return []
+    joins: list[exp.Join] = select.args.get("joins") or []
+    loose = all(_is_cross(join) or _kind(join) == "INNER" for join in joins)
+    groups = [_item(planner, from_.this, env)]
+    for join in joins:
+        if _is_comma(join) or (loose and _is_cross(join)):
+            group = _item(planner, join.this, env)
+            _check_cross(planner, join, groups, group)
+            groups.append(group)
+        else:
+            groups[-1] = _join(planner, groups[-1], join, env)
+    return groups
+
+
+def _item(planner: Planner, item: exp.Expression, env: Env) -> FromGroup:
+    """One item, or joins in parentheses."""
+    if isinstance(item, exp.Subquery) and isinstance(item.this, exp.Table):
+        if item.args.get("alias"):
+            raise UnsupportedConstruct("an alias on joins in parentheses")
+        return _parenthesised(planner, item.this, env)
+    if isinstance(item, exp.Table) and item.args.get("joins"):
+        return _parenthesised(planner, item, env)
+    return FromGroup.of(plan_source(planner, item, env))
+
+
+def _parenthesised(planner: Planner, table: exp.Table, env: Env) -> FromGroup:
+    bare = table.copy()
+    joins: list[exp.Join] = bare.args.get("joins") or []
+    bare.set("joins", None)
+    group = _item(planner, bare, env)
+    for join in joins:
+        group = _join(planner, group, join, env)
+    return FromGroup(f"({group.sql})", group.visible, group.ports)
+
+
+def _kind(join: exp.Join) -> str:
+    """INNER, LEFT, RIGHT, FULL or CROSS; everything else is not known here."""
+    method, side, kind = (str(join.args.get(k) or "").upper() for k in ("method", "side", "kind"))
+    if method not in ("", "NATURAL"):
+        raise UnsupportedConstruct(f"{method} JOIN")
+    if kind in ("SEMI", "ANTI", "STRAIGHT"):
+        raise UnsupportedConstruct(f"{kind} JOIN")
+    if side:
+        return side
+    return "CROSS" if kind == "CROSS" else "INNER"
+
+
+def _is_comma(join: exp.Join) -> bool:
+    keys = ("method", "side", "kind", "on", "using")
+    return not any(join.args.get(key) for key in keys)
+
+
+def _is_cross(join: exp.Join) -> bool:
+    return _is_comma(join) or _kind(join) == "CROSS"
+
+
+def _shown(join: exp.Join) -> str:
+    """The join as its reason shows it: a derived table by its alias alone."""
+    shown = join.copy()
+    if isinstance(shown.this, exp.Subquery):
+        alias = shown.this.alias or "(subquery)"
+        shown.set("this", exp.Table(this=exp.to_identifier(alias)))
+    elif isinstance(shown.this, exp.Table):
+        shown.this.set("db", None)
+        shown.this.set("catalog", None)
+    return as_written(shown).lstrip(", ")
+
+
+def _check_cross(
+    planner: Planner, join: exp.Join, groups: list[FromGroup], right: FromGroup
+) -> None:
+    """A comma or CROSS JOIN removes everything when the other side is empty."""
+    clause = planner.clause(Kind.JOIN_NO_MATCH, _shown(join) or join.this.sql(), join)
+    left_exists = [f"EXISTS (SELECT 1 FROM {group.sql})" for group in groups]
+    right_exists = [f"EXISTS (SELECT 1 FROM {right.sql})"]
+    left_ports = [port for group in groups for port in group.ports]
+    for ports, others in ((left_ports, right_exists), (list(right.ports), left_exists)):
+        if ports:
+            reach = f"SELECT i FROM {{cur}} WHERE {' AND '.join(others)}"
+            evidence = (
+                f"SELECT i, {{no_match}} AS verdict FROM {{cur}} "
+                f"WHERE NOT ({' AND '.join(others)})"
+            )
+            names = frozenset(port.column for port in ports)
+            planner.check(StepCheck(clause, names, reach, evidence))
+
+
+def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGroup:
+    kind = _kind(join)
+    right = _item(planner, join.this, env)
+    on, using = join.args.get("on"), [name.name for name in join.args.get("using") or ()]
+    if str(join.args.get("method") or "").upper() == "NATURAL":
+        using = _natural(left, right)
+    word = {"INNER": "JOIN", "CROSS": "CROSS JOIN"}.get(kind, f"{kind} JOIN")
+    condition = ""
+    if using:
+        condition = f" USING ({', '.join(quote(name) for name in using)})"
+    elif on is not None:
+        condition = f" ON {text(on)}"
+    elif kind != "CROSS":
+        raise UnsupportedConstruct(f"{word} without a condition")
+    joined = FromGroup(
+        f"{left.sql} {word} {right.sql}{condition}",
+        left.visible + right.visible,
+        left.ports + right.ports,
+    )
+    _check_join(planner, join, kind, left, right, joined, using)
+    return joined
+
+
+def _natural(left: FromGroup, right: FromGroup) -> list[str]:
+    names: list[str] = []
+    known = {
+        column.lower() for v in left.visible if v.columns is not None for column in v.columns
+    }
+    if any(v.columns is None for v in left.visible + right.visible):
+        raise UnsupportedConstruct("NATURAL JOIN over columns that are not known")
+    for v in right.visible:
+        names += [c for c in v.columns or () if c.lower() in known]
+    return names
+
+
+def _check_join(
+    planner: Planner, join: exp.Join, kind: str, left: FromGroup, right: FromGroup,
+    joined: FromGroup, using: list[str],
+) -> None:  # fmt: skip
+    """The sides that the join does not preserve lose what has no partner."""
+    lossy = {
+        "INNER": (left, right), "CROSS": (left, right), "LEFT": (right,), "RIGHT": (left,),
+        "FULL": (),
+    }[kind]  # fmt: skip
+    if not any(side.ports for side in lossy):
+        return
+    clause = planner.clause(Kind.JOIN_NO_MATCH, _shown(join), join)
+    on = conjuncts(join.args.get("on"))
+    for side in lossy:
+        if not side.ports:
+            continue
+        other = right if side is left else left
+        reach = f"SELECT DISTINCT {{port}} AS i FROM {joined.sql} WHERE {{port}} IN (SELECT i FROM {{cur}})"
+        evidence = no_match_evidence(side.sql, side.visible, other.sql, other.visible, on, using)
+        names = frozenset(port.column for port in side.ports)
+        planner.check(StepCheck(clause, names, reach, evidence))

@@ -1,0 +1,134 @@
+"""LIMIT and DISTINCT ON: the survivors are read off the result, the others reached and lost.
+
+Ties are broken by the engine, once: evidence never evaluates the ranking again. A record that
+reached the clause and is not in the result was removed by it, shown by the result being full
+(LIMIT), or by a survivor with the same key (DISTINCT ON).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.plan import StepCheck
+from cdme_adapter.capture.rules.select import Prepared, base_relations
+from cdme_adapter.capture.rules.shape import distinct_on, has_limit, is_distinct, is_grouped
+from cdme_adapter.capture.rules.split import move_order, outer_over
+from cdme_adapter.capture.scope import Env, Scope
+from cdme_adapter.capture.sqltext import render, text
+from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.provenance import Exactness, Role
+
+if TYPE_CHECKING:
+    from cdme_adapter.capture.planner import Planner
+
+
+def split_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
+    """LIMIT over groups, DISTINCT or QUALIFY becomes a LIMIT over their stage."""
+    inside = (
+        select.args.get("distinct")
+        or select.args.get("qualify")
+        or is_grouped(select, planner.catalog)
+    )
+    if not has_limit(select) or not inside:
+        return None
+    inner = select.copy()
+    limit, offset = inner.args.get("limit"), inner.args.get("offset")
+    inner.set("limit", None)
+    inner.set("offset", None)
+    if distinct_on(select):
+        keep = inner.args.get("order")
+        order, keys = (keep.copy(), []) if keep is not None else (None, [])
+        if order is not None:
+            scratch = inner.copy()
+            order, keys = move_order(planner, scratch)
+            inner.set("expressions", scratch.expressions)
+    elif is_distinct(select):
+        from cdme_adapter.capture.rules.split import order_outside
+
+        written = inner.args.get("order")
+        inner.set("order", None)
+        order, keys = (order_outside(select, written) if written is not None else None), []
+    else:
+        order, keys = move_order(planner, inner)
+    outer = outer_over(inner, keys, [])
+    outer.set("order", order)
+    outer.set("limit", limit)
+    outer.set("offset", offset)
+    return planner.query(outer, env)
+
+
+def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
+    """LIMIT, OFFSET or DISTINCT ON over a plain SELECT."""
+    keys = distinct_on(select)
+    if not keys and not has_limit(select):
+        return None
+    if is_grouped(select, planner.catalog):
+        raise UnsupportedConstruct("DISTINCT ON over groups")
+    bare = select.copy()
+    for part in ("distinct", "limit", "offset"):
+        bare.set(part, None)
+    prepared = Prepared(planner, bare, env)
+    if keys:
+        return _distinct_on(planner, prepared, keys)
+    return _limit(planner, prepared, select)
+
+
+def _limit(planner: Planner, prepared: Prepared, select: exp.Select) -> Scope:
+    limit, offset = select.args.get("limit"), select.args.get("offset")
+    count = _number(limit)
+    shown = " ".join(render(p).strip() for p in (select.args.get("order"), limit, offset) if p)
+    tail = "".join(f" {text(part).strip()}" for part in (limit, offset) if part)
+    names = [port.column for port in prepared.ports]
+    full = "TRUE" if offset is not None else f"(SELECT count(*) FROM {{self}}) >= {count}"
+    clause = planner.clause(Kind.LIMIT, shown, select.args.get("order") or limit or select)
+    evidence = (
+        f"SELECT DISTINCT {{port}} AS i, {{rank}} AS verdict"
+        f"{prepared.from_where('{port} IN (SELECT i FROM {cur})', full)}"
+    )
+    _check(planner, prepared, clause, evidence)
+    if offset is not None:
+        for relation in base_relations(planner, prepared.ports):
+            planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "OFFSET")
+    return Scope(prepared.sql(names, tail=tail), prepared.columns(), prepared.ports)
+
+
+def _number(limit: exp.Expression | None) -> int:
+    if limit is None:
+        return 0
+    if not isinstance(limit, exp.Limit) or set(k for k, v in limit.args.items() if v) - {"expression"}:
+        raise UnsupportedConstruct(f"{render(limit).strip()}")
+    value = limit.expression
+    if not isinstance(value, exp.Literal) or value.is_string or not value.name.isdigit():
+        raise UnsupportedConstruct(f"LIMIT {render(value)}")
+    return int(value.name)
+
+
+def _distinct_on(planner: Planner, prepared: Prepared, keys: list[exp.Expression]) -> Scope:
+    if any(isinstance(key, exp.Literal) for key in keys):
+        raise UnsupportedConstruct("DISTINCT ON a constant or an ordinal")
+    shown = [text(key) for key in keys]
+    hidden = [planner.hidden("k") for _ in keys]
+    keyed = [f"({key}) AS {name}" for key, name in zip(shown, hidden, strict=True)]
+    clause = planner.clause(Kind.DISTINCT_ON, f"DISTINCT ON ({', '.join(render(k) for k in keys)})", keys[0])
+    same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM r.{name}" for name in hidden)
+    evidence = (
+        f"SELECT DISTINCT i, {{rank}} AS verdict FROM (SELECT {{port}} AS i, {', '.join(keyed)}"
+        f"{prepared.from_where('{port} IN (SELECT i FROM {cur})')}) AS r "
+        f"WHERE EXISTS (SELECT 1 FROM {{self}} AS s WHERE {same})"
+    )
+    _check(planner, prepared, clause, evidence)
+    names = [port.column for port in prepared.ports]
+    sql = prepared.sql(names + keyed, f"SELECT DISTINCT ON ({', '.join(shown)})")
+    return Scope(sql, prepared.columns(), prepared.ports, tuple(hidden))
+
+
+def _check(planner: Planner, prepared: Prepared, clause: int, evidence: str) -> None:
+    if prepared.ports:
+        reach = "SELECT DISTINCT {port} AS i FROM {self} WHERE {port} IN (SELECT i FROM {cur})"
+        names = frozenset(port.column for port in prepared.ports)
+        planner.check(StepCheck(clause, names, reach, evidence))
+
+

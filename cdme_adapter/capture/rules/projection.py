@@ -1,0 +1,99 @@
+"""The SELECT list: stars keep the hidden columns out, names are told to the outer query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+from cdme_adapter.capture.plan import HIDDEN
+from cdme_adapter.capture.scope import Visible
+from cdme_adapter.capture.sqltext import quote, text, touch
+from cdme_adapter.errors import UnsupportedConstruct
+
+
+def projections(select: exp.Select, visible: tuple[Visible, ...]) -> list[str]:
+    """The SELECT list as SQL texts, every star without hidden columns."""
+    return [_projection(item, visible) for item in select.expressions]
+
+
+def _projection(item: exp.Expression, visible: tuple[Visible, ...]) -> str:
+    star = _star(item)
+    if star is None:
+        return text(item)
+    hidden = [column for v in _of_star(item, visible) for column in v.hidden]
+    if not hidden:
+        return text(item)
+    item = item.copy()
+    copied = _star(item)
+    assert copied is not None
+    kept = list(copied.args.get("except_") or copied.args.get("except") or [])
+    copied.set("except_", kept + [exp.column(name) for name in hidden])
+    touch(copied)
+    return text(item)
+
+
+def _star(item: exp.Expression) -> exp.Star | None:
+    if isinstance(item, exp.Star):
+        return item
+    if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
+        return item.this
+    return None
+
+
+def _of_star(item: exp.Expression, visible: tuple[Visible, ...]) -> list[Visible]:
+    if isinstance(item, exp.Column):
+        found = [v for v in visible if v.alias.lower() == item.table.lower()]
+        if not found:
+            raise UnsupportedConstruct(f"{item.table}.* names nothing in FROM")
+        return found
+    return list(visible)
+
+
+def output_names(
+    select: exp.Select, visible: tuple[Visible, ...], merged: Iterable[str] = ()
+) -> tuple[str, ...] | None:
+    """The names of the user's columns, or None where a star spans unknown columns.
+
+    ``merged`` are the columns that USING joins show once.
+    """
+    names: list[str] = []
+    once = {name.lower() for name in merged}
+    for item in select.expressions:
+        star = _star(item)
+        if star is None:
+            if not item.alias_or_name.startswith(HIDDEN):
+                names.append(item.alias_or_name)
+            continue
+        dropped = {c.name.lower() for c in star.args.get("except_") or ()}
+        renamed = {r.this.name.lower(): r.alias for r in star.args.get("rename") or ()}
+        for v in _of_star(item, visible):
+            if v.columns is None:
+                return None
+            for column in v.columns:
+                low = column.lower()
+                if low in once and low in map(str.lower, names):
+                    continue
+                if low not in dropped:
+                    names.append(renamed.get(low, column))
+    return tuple(names)
+
+
+def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select:
+    """A copy whose column references bind against instrumented sources.
+
+    ``schema.table.column`` becomes ``table.column``. Raises UnsupportedConstruct for a reference to
+    a whole row, whose value would show hidden columns.
+    """
+    select = select.copy()
+    aliases = {v.alias.lower() for v in visible}
+    columns = {c.lower() for v in visible for c in v.columns or ()}
+    for column in select.find_all(exp.Column):
+        if column.args.get("db") is not None and column.table.lower() in aliases:
+            if column.text("db").lower() not in aliases | columns:
+                column.set("db", None)
+                column.set("catalog", None)
+                touch(column)
+        if not column.table and column.name.lower() in aliases - columns:
+            raise UnsupportedConstruct(f"the whole row {quote(column.name)} used as a value")
+    return select

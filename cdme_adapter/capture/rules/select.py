@@ -1,0 +1,88 @@
+"""The plain SELECT: FROM, WHERE and a projection; every row keeps the ports of its sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cdme_adapter.capture.plan import HIDDEN, Port
+from cdme_adapter.capture.rules.joins import FromGroup, plan_from
+from cdme_adapter.capture.rules.projection import output_names, projections, settle_names
+from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
+from cdme_adapter.capture.rules.where import check_where
+from cdme_adapter.capture.scope import Env, Scope, Visible
+from cdme_adapter.capture.sqltext import text
+from cdme_adapter.provenance import Exactness, Role
+
+if TYPE_CHECKING:
+    from cdme_adapter.capture.planner import Planner
+
+
+class Prepared:
+    """A SELECT whose FROM and WHERE are planned, ready to be printed with hidden columns."""
+
+    def __init__(self, planner: Planner, select: exp.Select, env: Env) -> None:
+        refuse_unknown_parts(select, planner.catalog)
+        self.groups: list[FromGroup] = plan_from(planner, select, env)
+        self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
+        self.ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
+        self.select = settle_names(select, self.visible)
+        check_where(planner, self.select.args.get("where"), self.groups)
+        _consult_windows(planner, self.select, self.ports)
+
+    @property
+    def merged(self) -> list[str]:
+        """Columns that USING joins show once."""
+        joins = self.select.args.get("joins") or ()
+        return [name.name for join in joins for name in join.args.get("using") or ()]
+
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of the user's columns."""
+        return output_names(self.select, self.visible, self.merged)
+
+    def from_where(self, *more: str) -> str:
+        """FROM … WHERE …, with further conditions."""
+        sql = f" FROM {', '.join(g.sql for g in self.groups)}" if self.groups else ""
+        where = self.select.args.get("where")
+        conditions = ([f"({text(where.this)})"] if where is not None else []) + list(more)
+        return sql + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+
+    def sql(self, hidden: list[str], head: str = "SELECT", tail: str = "") -> str:
+        """The whole SELECT with hidden columns after the user's."""
+        items = projections(self.select, self.visible) + hidden
+        parts = [f"{head} {', '.join(items)}{self.from_where()}"]
+        group = self.select.args.get("group")
+        if group is not None:
+            parts.append(text(group).strip())
+        windows = self.select.args.get("windows")
+        if windows:
+            parts.append("WINDOW " + ", ".join(text(window) for window in windows))
+        order = self.select.args.get("order")
+        if order is not None:
+            parts.append(text(order).strip())
+        return " ".join(parts) + tail
+
+
+def _consult_windows(planner: Planner, select: exp.Select, ports: tuple[Port, ...]) -> None:
+    """A window's other rows take part indirectly; a flag of QUALIFY only removes."""
+    shown = [p for p in select.expressions if not p.alias_or_name.startswith(HIDDEN)]
+    if any(has_window(item) for item in shown):
+        for relation in base_relations(planner, ports):
+            planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "a window function")
+
+
+def base_relations(planner: Planner, ports: tuple[Port, ...]) -> set[str]:
+    """The input relations beneath ports, through stages."""
+    found: set[str] = set()
+    for port in ports:
+        node = next((n for n in planner.nodes if n.name == port.target), None)
+        found |= base_relations(planner, node.ports) if node else {port.target}
+    return found
+
+
+def plan_select(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
+    """The last rule: nothing blocks, the ports pass through."""
+    prepared = Prepared(planner, select, env)
+    hidden = [port.column for port in prepared.ports]
+    return Scope(prepared.sql(hidden), prepared.columns(), prepared.ports)

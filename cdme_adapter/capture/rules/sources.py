@@ -1,0 +1,183 @@
+"""FROM items: stored tables, views, CTEs, derived tables, VALUES."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cdme_adapter.capture.plan import HIDDEN, Port, RelationInfo
+from cdme_adapter.capture.rules.shape import blocks
+from cdme_adapter.capture.scope import Cte, Env, Source, Visible
+from cdme_adapter.capture.sqltext import parse, quote, text
+from cdme_adapter.errors import UnsupportedConstruct
+
+if TYPE_CHECKING:
+    from cdme_adapter.capture.planner import Planner
+
+_TABLE_ARGS = {"this", "db", "catalog", "alias"}
+_SUBQUERY_ARGS = {"this", "alias"}
+
+
+def plan_source(planner: Planner, item: exp.Expression, env: Env) -> Source:
+    """Plan one item of a FROM clause."""
+    if isinstance(item, exp.Table):
+        return _table(planner, item, env)
+    if isinstance(item, exp.Subquery):
+        _refuse_extras(item, _SUBQUERY_ARGS)
+        return _derived(planner, item, env)
+    if isinstance(item, exp.Values):
+        return _values(item)
+    raise UnsupportedConstruct(f"{item.key.upper()} in FROM")
+
+
+def _refuse_extras(item: exp.Expression, known: set[str]) -> None:
+    for key, value in item.args.items():
+        if value and key not in known:
+            raise UnsupportedConstruct(f"{key.upper()} on a FROM item")
+
+
+def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
+    _refuse_extras(item, _TABLE_ARGS)
+    if not isinstance(item.this, exp.Identifier):
+        raise UnsupportedConstruct(f"the table function {item.this.key}() in FROM")
+    alias, columns = _alias_of(item)
+    cte = env.get(item.name.lower()) if not item.db else None
+    if cte is not None:
+        return _cte(planner, cte, item.name if alias is None else alias, columns)
+    info = planner.catalog.relation(item.catalog, item.db, item.name)
+    if info is None:
+        raise UnsupportedConstruct(f"{item.sql()} is not a relation of the database")
+    name = alias or item.name
+    if info.view_sql is not None:
+        return _view(planner, info, name, columns)
+    return _stored(planner, info, name, columns)
+
+
+def _stored(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, ...]) -> Source:
+    """A stored table: its rows carry their row id."""
+    if any(column.lower() == "rowid" for column in info.columns):
+        raise UnsupportedConstruct(f"{info.id} has a column called rowid, which hides the row id")
+    planner.relations[info.id] = info
+    port = Port(planner.hidden("p"), info.id)
+    sql = f"(SELECT *, rowid AS {port.column} FROM {info.quoted})"
+    return _named(sql, alias, columns, info.columns, (port,))
+
+
+def _view(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, ...]) -> Source:
+    """A view stores nothing: its query stands in its place."""
+    created = parse(info.view_sql or "")
+    if not isinstance(created, exp.Create) or not isinstance(created.expression, exp.Query):
+        raise UnsupportedConstruct(f"the definition of the view {info.id} could not be read")
+    outer, planner.origin = planner.origin, info.id
+    try:
+        source = _from_query(planner, created.expression, {}, alias, info.columns)
+    finally:
+        planner.origin = outer
+    if not columns:
+        return source
+    return _renamed(source, alias, columns)
+
+
+def _renamed(source: Source, alias: str, columns: tuple[str, ...]) -> Source:
+    """A source under an alias list of its own: ``FROM cte AS c(a, b)``."""
+    return _named(f"(SELECT * FROM {source.sql})", alias, columns, source.visible[0].columns,
+                  source.ports)  # fmt: skip
+
+
+def _cte(planner: Planner, cte: Cte, alias: str, columns: tuple[str, ...]) -> Source:
+    """A CTE: in its place where it is read once or is cheap, else a stage that is shared."""
+    outer, planner.origin = planner.origin, cte.origin
+    try:
+        if cte.stage is None and cte.references > 1 and not _is_cheap(cte.query):
+            cte.stage = planner.stage(cte.query, cte.env)
+        if cte.stage is None:
+            source = _from_query(planner, cte.query, cte.env, alias, cte.columns)
+        else:
+            source = stage_source(planner, *cte.stage, alias, cte.columns)
+    finally:
+        planner.origin = outer
+    if not columns:
+        return source
+    return _renamed(source, alias, columns)
+
+
+def _is_cheap(query: exp.Expression) -> bool:
+    """A projection and filter of one relation: reading it twice costs less than keeping it."""
+    if not isinstance(query, exp.Select):
+        return False
+    heavy = ("joins", "group", "having", "qualify", "distinct", "limit", "offset", "with_")
+    source = query.args.get("from_")
+    return (
+        not any(query.args.get(key) for key in heavy)
+        and source is not None
+        and isinstance(source.this, exp.Table)
+        and not any(True for _ in query.find_all(exp.Window, exp.AggFunc))
+    )
+
+
+def _derived(planner: Planner, item: exp.Subquery, env: Env) -> Source:
+    alias, columns = _alias_of(item)
+    return _from_query(planner, item.this, env, alias or planner.hidden("d"), columns)
+
+
+def _from_query(
+    planner: Planner, query: exp.Expression, env: Env, alias: str, columns: tuple[str, ...]
+) -> Source:
+    """A query as a FROM item: in place, or as a stage where it blocks."""
+    if blocks(query, planner.catalog):
+        name, names = planner.stage(query, env)
+        return stage_source(planner, name, names, alias, columns)
+    scope = planner.query(query, env)
+    return _named(f"({scope.sql})", alias, columns, scope.columns, scope.ports)
+
+
+def stage_source(
+    planner: Planner, name: str, names: tuple[str, ...] | None, alias: str,
+    columns: tuple[str, ...] = (),
+) -> Source:  # fmt: skip
+    """A stage as a FROM item: its user columns and its row id."""
+    node = next(node for node in planner.nodes if node.name == name)
+    planner.builder.items.append(name)
+    port = Port(planner.hidden("p"), name)
+    drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
+    sql = f"(SELECT *{drop}, rowid AS {port.column} FROM temp.{name})"
+    return _named(sql, alias, columns, names, (port,))
+
+
+def _values(item: exp.Values) -> Source:
+    """VALUES: records that no input made (``generated``)."""
+    alias, columns = _alias_of(item)
+    bare = item.copy()
+    bare.set("alias", None)
+    rows = bare.expressions
+    width = len(rows[0].expressions) if rows and isinstance(rows[0], exp.Tuple) else 1
+    names = columns + tuple(f"col{n}" for n in range(len(columns), width))
+    body = text(bare)
+    body = body if body.startswith("(") else f"({body})"
+    return _named(body, alias or "valueslist", columns, names, ())
+
+
+def _alias_of(item: exp.Expression) -> tuple[str | None, tuple[str, ...]]:
+    alias = item.args.get("alias")
+    if alias is None:
+        return None, ()
+    names = tuple(column.name for column in alias.args.get("columns") or ())
+    return (alias.name or None), names
+
+
+def _named(
+    sql: str, alias: str, columns: tuple[str, ...], inner: tuple[str, ...] | None,
+    ports: tuple[Port, ...],
+) -> Source:  # fmt: skip
+    names = f"({', '.join(quote(c) for c in columns)})" if columns else ""
+    visible = Visible(alias, _merged(columns, inner), tuple(port.column for port in ports))
+    return Source(f"{sql} AS {quote(alias)}{names}", (visible,), ports)
+
+
+def _merged(columns: tuple[str, ...], inner: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Column names after an alias list that may be shorter than the columns."""
+    if inner is None:
+        return columns or None
+    kept = tuple(name for name in inner if not name.startswith(HIDDEN))
+    return columns + kept[len(columns) :]

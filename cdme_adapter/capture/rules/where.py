@@ -1,0 +1,165 @@
+"""WHERE: conjuncts in written order, over one join tree or over several comma-joined groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.plan import CaseCheck, StepCheck
+from cdme_adapter.capture.rules.joins import FromGroup
+from cdme_adapter.capture.rules.shape import flag_clause, is_volatile
+from cdme_adapter.capture.scope import Visible, sides
+from cdme_adapter.capture.sqltext import as_written, conjuncts, render, text
+from cdme_adapter.errors import UnsupportedConstruct
+
+if TYPE_CHECKING:
+    from cdme_adapter.capture.planner import Planner
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.GT, exp.LTE, exp.GTE)
+
+
+def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGroup]) -> None:
+    """Register the conjuncts of WHERE and how to check them."""
+    if where is None:
+        return
+    parts = conjuncts(where.this)
+    for part in parts:
+        if is_volatile(part, planner.catalog):
+            raise UnsupportedConstruct(f"a volatile function in WHERE: {render(part)}")
+    clauses = [_clause(planner, part) for part in parts]
+    if not any(group.ports for group in groups):
+        return
+    if len(groups) == 1:
+        group = groups[0]
+        names = frozenset(port.column for port in group.ports)
+        shown = tuple(text(part) for part in parts)
+        planner.check(CaseCheck(tuple(clauses), names, group.sql, shown))
+    else:
+        _check_prefixes(planner, parts, clauses, groups)
+
+
+def _clause(planner: Planner, part: exp.Expression) -> int:
+    flag = flag_clause(part)
+    if flag is not None:
+        return planner.register(planner.flags[flag])
+    return planner.clause(Kind.WHERE, as_written(part), part)
+
+
+class _Components:
+    """Which comma-joined groups the conjuncts so far connect, as sets of group numbers."""
+
+    def __init__(self, count: int) -> None:
+        self.sets = [frozenset({n}) for n in range(count)]
+
+    def connect(self, members: frozenset[int]) -> None:
+        """Unite every component that a conjunct touches."""
+        touched = [s for s in self.sets if s & members]
+        if len(touched) > 1:
+            self.sets = [s for s in self.sets if not s & members] + [frozenset().union(*touched)]
+
+    def of(self, number: int) -> frozenset[int]:
+        """The component of a group."""
+        return next(s for s in self.sets if number in s)
+
+
+class _Prefix:
+    """The SQL of the first conjuncts over comma-joined groups, one component at a time."""
+
+    def __init__(self, groups: list[FromGroup], parts: list[tuple[str, frozenset[int]]]) -> None:
+        self.groups = groups
+        self.parts = parts
+        self.components = _Components(len(groups))
+        for _, members in parts:
+            self.components.connect(members)
+
+    def conditions(self, component: frozenset[int]) -> list[str]:
+        """The conjuncts that speak of a component only; constants hold for all."""
+        return [f"({sql})" for sql, members in self.parts if members <= component]
+
+    def body(self, component: frozenset[int], more: list[str]) -> str:
+        """FROM … WHERE … of a component."""
+        source = ", ".join(self.groups[n].sql for n in sorted(component))
+        conditions = self.conditions(component) + more
+        return f"FROM {source}" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+
+    def others(self, component: frozenset[int]) -> list[str]:
+        """Non-emptiness of every other component."""
+        return [
+            f"EXISTS (SELECT 1 {self.body(c, [])})" for c in self.components.sets if c != component
+        ]
+
+
+def _check_prefixes(
+    planner: Planner, parts: list[exp.Expression], clauses: list[int], groups: list[FromGroup]
+) -> None:
+    every = tuple(v for group in groups for v in group.visible)
+    owner = {v.alias: n for n, group in enumerate(groups) for v in group.visible}
+    everything = frozenset(range(len(groups)))
+    known: list[tuple[str, frozenset[int]]] = []
+    for part in parts:
+        used = sides(part, every)
+        known.append((text(part), everything if used is None else frozenset(owner[a] for a in used)))
+    for place, clause in enumerate(clauses):
+        before, after = _Prefix(groups, known[:place]), _Prefix(groups, known[: place + 1])
+        for number, group in enumerate(groups):
+            if group.ports:
+                names = frozenset(port.column for port in group.ports)
+                inside = ["{port} IN (SELECT i FROM {cur})"]
+                component = after.components.of(number)
+                reach = (
+                    f"SELECT DISTINCT {{port}} AS i "
+                    f"{after.body(component, inside + after.others(component))}"
+                )
+                evidence = _evidence(before, number, parts[place], known[place], every, owner)
+                planner.check(StepCheck(clause, names, reach, evidence))
+
+
+def _evidence(
+    before: _Prefix, number: int, part: exp.Expression, known: tuple[str, frozenset[int]],
+    every: tuple[Visible, ...], owner: dict[str, int],
+) -> str:  # fmt: skip
+    """(i, verdict) of the records that reached a conjunct: FALSE for some derivation, else NULL."""
+    sql, members = known
+    own = before.components.of(number)
+    inside = ["{port} IN (SELECT i FROM {cur})"]
+    outside = before.others(own)
+    if members <= own:
+        false = f"(({sql}) IS FALSE)"
+    elif not members & own and _one_component(before, members):
+        other = before.components.of(min(members))
+        false = f"EXISTS (SELECT 1 {before.body(other, [f'(({sql}) IS FALSE)'])})"
+    else:
+        false = _false_between(before, own, part, sql, members, every, owner)
+    return (
+        f"SELECT {{port}} AS i, CASE WHEN bool_or(coalesce({false}, FALSE)) THEN {{false}} "
+        f"ELSE {{null}} END AS verdict {before.body(own, inside + outside)} GROUP BY 1"
+    )
+
+
+def _one_component(before: _Prefix, members: frozenset[int]) -> bool:
+    return bool(members) and members <= before.components.of(min(members))
+
+
+def _false_between(
+    before: _Prefix, own: frozenset[int], part: exp.Expression, sql: str, members: frozenset[int],
+    every: tuple[Visible, ...], owner: dict[str, int],
+) -> str:  # fmt: skip
+    """FALSE for some pair, of a conjunct that is TRUE for none.
+
+    A comparison is NULL exactly when an operand is; so with none TRUE, FALSE for some pair means
+    that both sides have a value.
+    """
+    bare = part.unnest()
+    rest = members - own
+    if isinstance(bare, _COMPARISONS) and _one_component(before, rest):
+        other = before.components.of(min(rest))
+        for mine, theirs in ((bare.left, bare.right), (bare.right, bare.left)):
+            a, b = sides(mine, every), sides(theirs, every)
+            if a and b and {owner[x] for x in a} <= own and {owner[x] for x in b} <= other:
+                present = before.body(other, [f"(({text(theirs)}) IS NOT NULL)"])
+                return f"(({text(mine)}) IS NOT NULL AND EXISTS (SELECT 1 {present}))"
+    body = before.body(frozenset().union(*(before.components.of(n) for n in rest)) - own, [])
+    joiner = " AND " if " WHERE " in body else " WHERE "
+    return f"EXISTS (SELECT 1 {body}{joiner}(({sql}) IS FALSE))"

@@ -1,0 +1,94 @@
+"""The planner's working values: what a FROM clause offers and what a planned query looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from cdme_adapter.capture.plan import Check, Port
+
+
+@dataclass(frozen=True)
+class Visible:
+    """One name that a FROM clause offers: its alias, its columns (None where unknown), and the
+    hidden columns that come with it."""
+
+    alias: str
+    columns: tuple[str, ...] | None
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A planned item of a FROM clause: its SQL, the names it offers and its hidden ports."""
+
+    sql: str
+    visible: tuple[Visible, ...]
+    ports: tuple[Port, ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A planned query: SQL that selects the user's columns and then the hidden ones.
+
+    ``hidden`` are hidden columns that are no ports (sort keys, say).
+    """
+
+    sql: str
+    columns: tuple[str, ...] | None
+    ports: tuple[Port, ...]
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass
+class Cte:
+    """A common table expression waiting to be referenced, with the names it can see."""
+
+    query: exp.Expression
+    columns: tuple[str, ...]
+    env: Env
+    origin: str
+    references: int
+    stage: tuple[str, tuple[str, ...] | None] | None = None
+
+
+Env = dict[str, Cte]
+
+
+@dataclass
+class NodeBuilder:
+    """A node under construction: its checks, and the order of clauses and stages beneath it."""
+
+    checks: list[Check] = field(default_factory=list)
+    items: list[int | str] = field(default_factory=list)
+
+
+def column_side(column: exp.Column, visible: Iterable[Visible]) -> str | None:
+    """The alias that ``column`` belongs to, or None where that is not certain."""
+    names = list(visible)
+    by_alias = {v.alias.lower(): v.alias for v in names}
+    parts = [part.name.lower() for part in column.parts]
+    for part in parts[:-1]:
+        if part in by_alias:
+            return by_alias[part]
+    wanted = parts[0]
+    owners = [v.alias for v in names if v.columns and wanted in map(str.lower, v.columns)]
+    if owners:
+        return owners[0]
+    if len(names) == 1 and names[0].columns is None:
+        return names[0].alias
+    return None
+
+
+def sides(node: exp.Expression, visible: Iterable[Visible]) -> frozenset[str] | None:
+    """The aliases that an expression refers to, or None where one column is not certain."""
+    names = list(visible)
+    found = set()
+    for column in node.find_all(exp.Column):
+        side = column_side(column, names)
+        if side is None:
+            return None
+        found.add(side)
+    return frozenset(found)

@@ -1,0 +1,176 @@
+"""Small helpers over sqlglot: parse, print, split, quote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.errors import SqlglotError
+
+from cdme_adapter.errors import UnsupportedConstruct
+
+DIALECT = "duckdb"
+_TEXT = "cdme_text"
+_LINE = "cdme_line"
+
+
+def parse(sql: str) -> exp.Expression:
+    """The one statement in ``sql``; raises UnsupportedConstruct where sqlglot cannot read it."""
+    try:
+        dialect = DuckDB()
+        parsed = _Parser(dialect=dialect).parse(dialect.tokenize(sql), sql)
+        statements = [statement for statement in parsed if statement is not None]
+    except (SqlglotError, RecursionError) as error:
+        first = str(error).splitlines()[0]
+        raise UnsupportedConstruct(f"the SQL could not be parsed: {first}") from error
+    if len(statements) != 1:
+        raise UnsupportedConstruct(f"the model is {len(statements)} statements, not one SELECT")
+    return statements[0]
+
+
+class _Parser(DuckDB.Parser):
+    """sqlglot's DuckDB parser, which also keeps of every expression the text that it was read from.
+
+    A printer that rewrites ``a::text`` or ``date_trunc('month', d)`` changes names, types and now
+    and then meanings; what the user wrote is repeated verbatim instead.
+    """
+
+
+def _keeps_text(name: str) -> Callable[..., exp.Expression | None]:
+    parse_part = getattr(DuckDB.Parser, name)
+
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> exp.Expression | None:
+        first = self._curr
+        node: exp.Expression | None = parse_part(self, *args, **kwargs)
+        last = self._prev
+        if isinstance(node, exp.Expression) and first is not None and last is not None:
+            if last.end >= first.start:
+                node.meta[_TEXT] = self.sql[first.start : last.end + 1]
+                node.meta[_LINE] = first.line
+        return node
+
+    return wrapper
+
+
+for _name in (
+    "_parse_expression", "_parse_disjunction", "_parse_equality", "_parse_bitwise",
+    "_parse_ordered", "_parse_named_window",
+):  # fmt: skip
+    setattr(_Parser, _name, _keeps_text(_name))
+
+
+class _Generator(DuckDB.Generator):
+    """sqlglot's DuckDB printer, repeating verbatim what kept its text."""
+
+    def sql(
+        self, expression: Any, key: str | None = None, comment: bool = True
+    ) -> str:
+        """``expression`` (or its argument ``key``) as SQL."""
+        target = expression.args.get(key) if key and expression is not None else expression
+        if isinstance(target, exp.Expression):
+            kept = target.meta.get(_TEXT)
+            if kept is not None:
+                return str(kept)
+        return str(super().sql(expression, key, comment))
+
+
+def render(node: exp.Expression) -> str:
+    """``node`` as DuckDB SQL: as it was written, where it was not changed."""
+    return _Generator(dialect=DIALECT, comments=False).generate(node, copy=False)
+
+
+def as_written(node: exp.Expression) -> str:
+    """``node`` for people: as it was written, on one line and without comments."""
+    written = render(node)
+    if "--" in written or "/*" in written:
+        bare = node.copy()
+        for part in bare.walk():
+            part.meta.pop(_TEXT, None)
+        written = bare.sql(dialect=DIALECT, comments=False)
+    return " ".join(written.split())
+
+
+def touch(node: exp.Expression) -> None:
+    """Forget the text of a node that was changed, and of everything around it."""
+    part: exp.Expression | None = node
+    while part is not None:
+        part.meta.pop(_TEXT, None)
+        part = part.parent
+
+
+def with_text(node: exp.Expression, written: str) -> exp.Expression:
+    """``node`` printed as ``written`` from now on."""
+    node.meta[_TEXT] = written
+    return node
+
+
+def braces(sql: str) -> str:
+    """``sql`` safe to stand in a template of :meth:`str.format`."""
+    return sql.replace("{", "{{").replace("}", "}}")
+
+
+def text(node: exp.Expression) -> str:
+    """``node`` as DuckDB SQL inside a template."""
+    return braces(render(node))
+
+
+def conjuncts(condition: exp.Expression | None) -> list[exp.Expression]:
+    """The top-level conjuncts in written order.
+
+    >>> [render(c) for c in conjuncts(parse("SELECT a AND (b AND c) AND (d OR e)").selects[0])]
+    ['a', 'b', 'c', '(d OR e)']
+    """
+    if condition is None:
+        return []
+    bare = condition.unnest()
+    if isinstance(bare, exp.And):
+        return [part for side in (bare.left, bare.right) for part in conjuncts(side)]
+    return [condition]
+
+
+def quote(name: str) -> str:
+    """``name`` as a quoted identifier.
+
+    >>> quote('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def normal(sql: str) -> str:
+    """A clause without the differences that reformatting makes, for ids and matching.
+
+    >>> normal('WHERE ("A" <>  1)') == normal("where a <> 1")
+    True
+    """
+    return re.sub(r'[\s"();]+', " ", sql).strip().lower().replace(" ", "")
+
+
+def first_line(node: exp.Expression) -> int | None:
+    """The line, from 1, on which ``node`` begins, where the parser kept it."""
+    lines = [
+        part.meta[key] for part in node.walk() for key in (_LINE, "line") if key in part.meta
+    ]
+    return min(lines) if lines else None
+
+
+def own_nodes(node: exp.Expression) -> Iterator[exp.Expression]:
+    """The expressions of ``node`` that are not inside a nested query."""
+    yield node
+    for child in node.iter_expressions():
+        if not isinstance(child, (exp.Query, exp.Subquery)):
+            yield from own_nodes(child)
+
+
+def functions(node: exp.Expression) -> Iterator[tuple[exp.Func, str]]:
+    """The function calls of ``node`` outside nested queries, each with DuckDB's name for it."""
+    for part in own_nodes(node):
+        if isinstance(part, exp.Anonymous):
+            yield part, str(part.this).lower()
+        elif isinstance(part, exp.Func):
+            rendered = render(part)
+            match = re.match(r"\s*([A-Za-z_][A-Za-z_0-9]*)\s*\(", rendered)
+            yield part, (match.group(1) if match else part.sql_name()).lower()

@@ -1,0 +1,145 @@
+"""DuckDB: its catalog, its parser's word on a query, and its fingerprint of a relation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from cdme_adapter.capture.plan import RelationInfo
+from cdme_adapter.capture.sqltext import parse, quote, render
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.errors import UnsupportedConstruct
+
+FINGERPRINT_CELLS = 50_000_000
+"""Relations with more cells than this are not hashed: reading them costs more than it tells."""
+
+
+def literal(value: str) -> str:
+    """``value`` as a SQL string.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def full_name(database: str, schema: str, name: str) -> str:
+    """A quoted, qualified name."""
+    return ".".join(quote(part) for part in (database, schema, name))
+
+
+class DuckDbCatalog:
+    """The planner's catalog over a connection (see :class:`cdme_adapter.capture.catalog.Catalog`)."""
+
+    def __init__(self, execute: Execute, identify: Callable[[str, str, str], str]) -> None:
+        self._execute = execute
+        self._identify = identify
+        self._relations: dict[tuple[str, str, str], RelationInfo | None] = {}
+        self._functions: dict[str, tuple[bool, bool, bool]] | None = None
+
+    def relation(self, database: str, schema: str, name: str) -> RelationInfo | None:
+        """The table or view of that name; missing parts are the connection's own."""
+        key = (database.lower(), schema.lower(), name.lower())
+        if key not in self._relations:
+            self._relations[key] = self._look_up(*key)
+        return self._relations[key]
+
+    def _look_up(self, database: str, schema: str, name: str) -> RelationInfo | None:
+        if not schema and database:
+            database, schema = "", database
+        where = f"lower(table_name) = {literal(name)}"
+        where += f" AND lower(schema_name) = {literal(schema) if schema else 'current_schema()'}"
+        where += (
+            f" AND lower(database_name) = {literal(database) if database else 'current_database()'}"
+        )
+        found = self._execute(
+            "SELECT database_name, schema_name, table_name, list(column_name ORDER BY column_index)"
+            f" FROM duckdb_columns() WHERE {where} GROUP BY ALL"
+        )
+        if len(found) != 1:
+            return None
+        db, sch, table, columns = found[0]
+        views = self._execute(
+            "SELECT sql FROM duckdb_views() WHERE "
+            f"database_name = {literal(db)} AND schema_name = {literal(sch)}"
+            f" AND view_name = {literal(table)}"
+        )
+        view_sql = views[0][0] if views else None
+        ident = self._identify(db, sch, table)
+        return RelationInfo(ident, db, sch, table, tuple(columns), view_sql)
+
+    def is_aggregate(self, function: str) -> bool:
+        """Whether DuckDB knows an aggregate of that name."""
+        return self._function(function)[0]
+
+    def is_volatile(self, function: str) -> bool:
+        """Whether DuckDB calls the function volatile; what it does not know is."""
+        return self._function(function)[1]
+
+    def is_macro(self, function: str) -> bool:
+        """Whether a user's macro has that name."""
+        return self._function(function)[2]
+
+    def _function(self, name: str) -> tuple[bool, bool, bool]:
+        if self._functions is None:
+            rows = self._execute(
+                "SELECT lower(function_name), bool_or(function_type = 'aggregate'),"
+                " bool_or(coalesce(stability, '') = 'VOLATILE'),"
+                " bool_or(function_type IN ('macro', 'table_macro') AND NOT internal)"
+                " FROM duckdb_functions() GROUP BY 1"
+            )
+            self._functions = {row[0]: (row[1], row[2], row[3]) for row in rows}
+        return self._functions.get(name.lower(), (False, False, False))
+
+
+def _shape(node: Any) -> Any:
+    """A serialised syntax tree without places and without the case of type names."""
+    if isinstance(node, dict):
+        return {
+            key: value.lower() if key == "type_name" and isinstance(value, str) else _shape(value)
+            for key, value in node.items()
+            if not key.startswith("query_location")
+        }
+    if isinstance(node, list):
+        return [_shape(item) for item in node]
+    return node
+
+
+def prove_round_trip(execute: Execute, sql: str) -> None:
+    """Raise UnsupportedConstruct unless sqlglot's reading of ``sql`` means what DuckDB reads.
+
+    DuckDB's own syntax tree of the text and of the re-print must be equal.
+    """
+    printed = render(parse(sql))
+    trees = []
+    for text in (sql, printed):
+        row = execute(f"SELECT json_serialize_sql({literal(text.strip().rstrip(';'))})")[0][0]
+        tree = json.loads(row)
+        if tree.get("error"):
+            raise UnsupportedConstruct(f"DuckDB cannot serialise it: {tree.get('error_message')}")
+        trees.append(_shape(tree))
+    if trees[0] != trees[1]:
+        raise UnsupportedConstruct("sqlglot's reading of the SQL differs from DuckDB's")
+
+
+def fingerprint(execute: Execute, database: str, schema: str, name: str) -> str | None:
+    """A hash of the rows of a relation with their row ids, or None where that would cost too much.
+
+    Two contents with the same fingerprint are taken for the same generation (SEMANTICS.md).
+    """
+    relation = full_name(database, schema, name)
+    columns = execute(
+        "SELECT column_name FROM duckdb_columns() WHERE "
+        f"database_name = {literal(database)} AND schema_name = {literal(schema)}"
+        f" AND table_name = {literal(name)} ORDER BY column_index"
+    )
+    names = [row[0] for row in columns]
+    if not names or any(n.lower() == "rowid" for n in names):
+        return None
+    count = execute(f"SELECT count(*) FROM {relation}")[0][0]
+    if count * len(names) > FINGERPRINT_CELLS:
+        return None
+    values = ", ".join(quote(n) for n in names)
+    total = execute(f"SELECT bit_xor(hash(rowid, {values})) FROM {relation}")[0][0]
+    return f"xor-hash:{count}:{total}"

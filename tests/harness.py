@@ -1,0 +1,106 @@
+"""Run the capture on a bare DuckDB connection: what the laws and fixtures compare with.
+
+No dbt: the model's SQL is planned, its nodes are materialised, and the settlement's tables are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from cdme_adapter.accounting import Verdict
+from cdme_adapter.capture.plan import ROOT, CapturePlan
+from cdme_adapter.capture.planner import plan_query
+from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
+from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
+
+VERDICTS = [verdict.value for verdict in Verdict]
+
+
+@dataclass
+class Captured:
+    """What the capture says of one query; ordinals of inputs are their row ids."""
+
+    rows: list[tuple[Any, ...]]
+    columns: list[str]
+    exactness: dict[tuple[str, str], str] = field(default_factory=dict)
+    witnesses: dict[tuple[str, str], set[tuple[int, int]]] = field(default_factory=dict)
+    classes: dict[str, dict[int, tuple[Any, ...]]] = field(default_factory=dict)
+    unsupported: str = ""
+
+
+def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
+    """Plan, run and settle ``sql``; unsupported constructs give opaque edges."""
+
+    def execute(statement: str) -> list[tuple[Any, ...]]:
+        return con.execute(statement).fetchall()
+
+    catalog = DuckDbCatalog(execute, lambda database, schema, name: name.lower())
+    try:
+        prove_round_trip(execute, sql)
+        plan = plan_query(sql, catalog)
+    except UnsupportedConstruct as reason:
+        return _opaque(con, sql, str(reason))
+    execute("BEGIN")
+    try:
+        return _captured(con, execute, plan)
+    finally:
+        execute("ROLLBACK")
+
+
+def _opaque(con: duckdb.DuckDBPyConnection, sql: str, why: str) -> Captured:
+    relation = con.execute(sql)
+    columns = [d[0] for d in relation.description or []]
+    tables = con.execute("SELECT lower(table_name) FROM duckdb_tables() WHERE NOT temporary")
+    captured = Captured([], columns, unsupported=why)
+    for (name,) in tables.fetchall():
+        captured.exactness[name, "direct"] = "opaque"
+    captured.rows = con.execute(sql).fetchall()
+    return captured
+
+
+def _captured(con: duckdb.DuckDBPyConnection, execute: Any, plan: CapturePlan) -> Captured:
+    for node in plan.nodes:
+        name = "cdme_target" if node.name == ROOT else node.name
+        execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {node.sql.format()}")
+    hidden = ", ".join(("rowid - (SELECT min(rowid) FROM temp.cdme_target) AS o", *plan.root.hidden))
+    execute(f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS SELECT {hidden} FROM temp.cdme_target")
+    for column in plan.root.hidden:
+        execute(f"ALTER TABLE temp.cdme_target DROP COLUMN {column}")
+    settlement = Settlement(execute, plan)
+    accounts = settlement.accounts()
+    target = con.execute("SELECT * FROM temp.cdme_target ORDER BY rowid")
+    captured = Captured([], [d[0] for d in target.description or []])
+    captured.rows = target.fetchall()
+    for consulted in plan.consulted:
+        key = (consulted.relation, consulted.role.value)
+        captured.exactness[key] = consulted.exactness.value
+    for account in accounts:
+        _add(captured, execute, plan, account)
+    return captured
+
+
+def _add(captured: Captured, execute: Any, plan: CapturePlan, account: InputAccount) -> None:
+    key = (account.relation, "direct")
+    captured.exactness[key] = "exact"
+    pairs: set[tuple[int, int]] = set()
+    for chain in account.chains:
+        sql = chain[0].sql
+        joined = f"SELECT m0.o, m{len(chain) - 1}.i FROM {sql} AS m0" + "".join(
+            f" JOIN {step.sql} AS m{n} ON m{n}.o = m{n - 1}.i" for n, step in enumerate(chain) if n
+        )
+        pairs |= set(execute(joined))
+    captured.witnesses[key] = pairs
+    classes: dict[int, tuple[Any, ...]] = {i: ("contributed",) for _, i in pairs}
+    if account.lost:
+        for i, number, verdict in execute(f"SELECT i, clause, verdict FROM {account.lost}"):
+            clause = plan.clauses[number]
+            classes[i] = (
+                "filtered", clause.kind.value, clause.sql, VERDICTS[verdict], plan.rank[number],
+            )  # fmt: skip
+    for (i,) in execute(f"SELECT rowid FROM {plan.relations[account.relation].quoted}"):
+        classes.setdefault(i, ("unaccounted",))
+    captured.classes[account.relation] = classes
