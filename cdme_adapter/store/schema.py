@@ -94,8 +94,8 @@ VIEWS: dict[str, str] = {
         " JOIN {s}.store_steps t ON t.edge = w.edge AND t.path = w.path AND t.step = w.step + 1"
         " JOIN {s}.store_pairs p ON p.map = t.map AND p.o = w.i),"
         " pairs AS (SELECT DISTINCT edge, o, i FROM walk WHERE step = steps)"
-        " SELECT e.model, e.input, coalesce(ko.key, '{{\"rowid\": ' || p.o || '}}') AS output_key,"
-        " coalesce(ki.key, '{{\"rowid\": ' || p.i || '}}') AS input_key, e.role,"
+        " SELECT e.model, e.input, coalesce(ko.key, '{{\"rowid\":' || p.o || '}}') AS output_key,"
+        " coalesce(ki.key, '{{\"rowid\":' || p.i || '}}') AS input_key, e.role,"
         " e.run_id AS output_run_id, e.input_generation"
         " FROM pairs p JOIN {s}.store_edges e ON e.edge = p.edge"
         " JOIN {s}.store_current c ON c.generation = e.output_generation"
@@ -103,7 +103,7 @@ VIEWS: dict[str, str] = {
         " LEFT JOIN {s}.store_keys ki ON ki.generation = e.input_generation AND ki.ordinal = p.i"
     ),
     "filtered_keys": (
-        "SELECT e.model, e.input, coalesce(k.key, '{{\"rowid\": ' || f.i || '}}') AS input_key,"
+        "SELECT e.model, e.input, coalesce(k.key, '{{\"rowid\":' || f.i || '}}') AS input_key,"
         " r.reason_id, " + _VERDICT.format("f.verdict") + " AS verdict, e.input_generation"
         " FROM {s}.store_filtered f JOIN {s}.store_edges e ON e.edge = f.edge"
         " JOIN {s}.store_current c ON c.generation = e.output_generation"
@@ -117,7 +117,7 @@ VIEWS: dict[str, str] = {
     ),
     "errors": (
         "SELECT x.run_id, x.model, x.input,"
-        " coalesce(k.key, '{{\"rowid\": ' || x.i || '}}') AS input_key, x.failure_type,"
+        " coalesce(k.key, '{{\"rowid\":' || x.i || '}}') AS input_key, x.failure_type,"
         " x.offending_values, x.source_entity, x.source_epoch, x.morphism_path, x.record"
         " FROM {s}.store_errors x LEFT JOIN {s}.store_keys k"
         " ON k.generation = x.input_generation AND k.ordinal = x.i"

@@ -1,0 +1,267 @@
+"""Writes to the cdme schema: in the model's transaction, or in one of its own.
+
+Nothing here commits. A model's transaction appends, and deletes only rows of its own model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cdme_adapter.accounting import LedgerEntry, ReasonCount
+from cdme_adapter.capture.sqltext import quote
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.duckdb import literal
+from cdme_adapter.errors import Finding, StoreVersionError
+from cdme_adapter.store.schema import SCHEMA, VERSION, create_statements
+
+
+def sql_value(value: Any) -> str:
+    """A Python value as a SQL literal.
+
+    >>> sql_value(None), sql_value(3), sql_value("a'b"), sql_value(["x"])
+    ('NULL', '3', "'a''b'", "['x']")
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(sql_value(v) for v in value) + "]"
+    return literal(str(value))
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One row of ``store_generations``."""
+
+    number: int
+    relation: str
+    run_id: str
+    kind: str
+    database: str
+    schema: str
+    name: str
+    row_count: int | None
+    fingerprint: str | None = None
+    key_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EdgeRow:
+    """One row of ``store_edges``."""
+
+    number: int
+    run_id: str
+    model: str
+    input: str
+    role: str
+    exactness: str
+    lineage_mode: str
+    cardinality_declared: str | None
+    cardinality_observed: str | None
+    output_generation: int
+    input_generation: int | None
+    input_run_id: str | None
+    why: str
+
+
+def reasons_json(reasons: Iterable[ReasonCount]) -> str:
+    """The reasons of a ledger row as the JSON of ``ledger.json``."""
+    return json.dumps(
+        [
+            {
+                "id": r.reason.id,
+                "kind": r.reason.kind.value,
+                "sql": r.reason.sql,
+                "verdict": r.verdict.value,
+                "count": r.count,
+                "file": r.reason.place.file,
+                "line": r.reason.place.line,
+            }
+            for r in reasons
+        ]
+    )
+
+
+class StoreWriter:
+    """The cdme schema of one database, over a connection."""
+
+    def __init__(self, execute: Execute, database: str) -> None:
+        self.execute = execute
+        self.database = database
+        self.schema = f"{quote(database)}.{SCHEMA}"
+
+    # -- the schema ------------------------------------------------------------------------------
+
+    def version(self) -> int | None:
+        """The version of the schema in the database, None where there is none."""
+        there = self.execute(
+            f"SELECT 1 FROM duckdb_tables() WHERE database_name = {literal(self.database)}"
+            f" AND schema_name = '{SCHEMA}' AND table_name = 'store_meta'"
+        )
+        if not there:
+            return None
+        rows = self.execute(f"SELECT value FROM {self.schema}.store_meta WHERE name = 'version'")
+        return int(rows[0][0]) if rows else None
+
+    def prepare(self) -> None:
+        """Make or migrate the schema. Raises StoreVersionError for one from a newer version."""
+        found = self.version()
+        if found == VERSION:
+            return
+        if found is not None and found > VERSION:
+            raise StoreVersionError(
+                f"the cdme schema of {self.database} has version {found}, this CDME writes {VERSION}",
+                remedy="install the newer dbt-cdme, or drop the schema cdme to start anew",
+            )
+        self.execute("BEGIN")
+        try:
+            for statement in create_statements(self.schema):
+                self.execute(statement)
+            self.execute(f"DELETE FROM {self.schema}.store_meta WHERE name = 'version'")
+            self._insert("store_meta", [("version", str(VERSION))])
+            self.execute("COMMIT")
+        except Exception:
+            self.execute("ROLLBACK")
+            raise
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        values = ", ".join("(" + ", ".join(sql_value(v) for v in row) + ")" for row in rows)
+        self.execute(f"INSERT INTO {self.schema}.{table} VALUES {values}")
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    def begin_run(self, run_id: str, command: str, versions: dict[str, Any]) -> None:
+        """The run's row, RUNNING; runs that never ended become INTERRUPTED."""
+        self.execute(
+            f"UPDATE {self.schema}.store_runs SET status = 'INTERRUPTED', finished_at = now()"
+            f" WHERE status = 'RUNNING' AND run_id <> {literal(run_id)}"
+        )
+        self.execute(
+            f"INSERT INTO {self.schema}.store_runs SELECT {literal(run_id)}, {literal(command)},"
+            f" now(), NULL, 'RUNNING', {literal(json.dumps(versions))}, NULL, NULL"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {self.schema}.store_runs"
+            f" WHERE run_id = {literal(run_id)})"
+        )
+
+    def end_run(self, run_id: str, status: str) -> None:
+        """Set the run's status."""
+        self.execute(
+            f"UPDATE {self.schema}.store_runs SET status = {literal(status)}, finished_at = now()"
+            f" WHERE run_id = {literal(run_id)}"
+        )
+
+    def node(self, run_id: str, node: str, state: str, materialized: str, sql_hash: str,
+             seconds: tuple[float, float, float], message: str) -> None:  # fmt: skip
+        """What became of a node in a run."""
+        self._insert(
+            "store_nodes", [(run_id, node, state, materialized, sql_hash, *seconds, message)]
+        )
+
+    def findings(self, run_id: str, findings: Iterable[Finding]) -> None:
+        """Findings of a run."""
+        self._insert(
+            "store_findings",
+            [
+                (run_id, f.code, f.severity, f.model, f.place.file, f.place.line, f.message, f.remedy)
+                for f in findings
+            ],
+        )
+
+    # -- generations and edges -------------------------------------------------------------------
+
+    def current(self, relation: str) -> tuple[int, str] | None:
+        """The generation and run of what CDME last wrote of a relation."""
+        rows = self.execute(
+            f"SELECT generation, run_id FROM {self.schema}.store_current"
+            f" WHERE relation = {literal(relation)}"
+        )
+        return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def has_generation(self, number: int) -> bool:
+        """Whether a generation is known already."""
+        return bool(
+            self.execute(
+                f"SELECT 1 FROM {self.schema}.store_generations WHERE generation = {number} LIMIT 1"
+            )
+        )
+
+    def generation(self, g: Generation) -> None:
+        """Register a generation."""
+        self.execute(
+            f"INSERT INTO {self.schema}.store_generations VALUES ({g.number},"
+            f" {literal(g.relation)}, {literal(g.run_id)}, {literal(g.kind)},"
+            f" {literal(g.database)}, {literal(g.schema)}, {literal(g.name)},"
+            f" {sql_value(g.row_count)}, {sql_value(g.fingerprint)},"
+            f" {sql_value(list(g.key_columns))}::VARCHAR[], now())"
+        )
+
+    def make_current(self, relation: str, generation: int, run_id: str) -> None:
+        """Say which generation a model's table holds now."""
+        self.execute(
+            f"DELETE FROM {self.schema}.store_current WHERE relation = {literal(relation)}"
+        )
+        self._insert("store_current", [(relation, generation, run_id)])
+
+    def keys(self, generation: int, rows: str) -> None:
+        """Keep declared keys: ``rows`` selects (ordinal, key as JSON text)."""
+        self.execute(f"INSERT INTO {self.schema}.store_keys SELECT {generation}, ordinal, key FROM {rows}")
+
+    def edge(self, e: EdgeRow) -> None:
+        """Register an edge."""
+        self._insert(
+            "store_edges",
+            [
+                (
+                    e.number, e.run_id, e.model, e.input, e.role, e.exactness, e.lineage_mode,
+                    e.cardinality_declared, e.cardinality_observed, e.output_generation,
+                    e.input_generation, e.input_run_id, e.why,
+                )
+            ],
+        )  # fmt: skip
+
+    def chain(self, edge: int, path: int, maps: Sequence[tuple[int, str]]) -> None:
+        """One path of an edge: (map number, SELECT of o and i) from the output inwards."""
+        rows = [(edge, path, step, len(maps), number) for step, (number, _) in enumerate(maps, 1)]
+        self._insert("store_steps", rows)
+        for number, pairs in maps:
+            self.execute(
+                f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}) ORDER BY o, i"
+            )
+
+    def filtered(self, edge: int, rows: str) -> None:
+        """Keep filtered records: ``rows`` selects (i, clause, verdict)."""
+        self.execute(
+            f"INSERT INTO {self.schema}.store_filtered SELECT {edge}, i, clause, verdict"
+            f" FROM {rows} ORDER BY i"
+        )
+
+    def reasons(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """(edge, reason, reason_id, model, input, kind, sql, file, line)."""
+        self._insert("store_reasons", rows)
+
+    def ledger(self, entries: Iterable[LedgerEntry]) -> None:
+        """Ledger rows."""
+        rows = [
+            "("
+            + ", ".join(
+                sql_value(v)
+                for v in (
+                    e.run_id, e.model, e.input, e.role.value, e.exactness.value,
+                    e.lineage_mode.value, e.cardinality, e.input_count, e.contributed_count,
+                    e.filtered_count, e.error_count, e.unaccounted_count, e.consulted_count,
+                    e.output_count, e.status.value, e.unused_count, reasons_json(e.reasons), e.why,
+                )
+            )
+            + ", now())"
+            for e in entries
+        ]  # fmt: skip
+        if rows:
+            self.execute(f"INSERT INTO {self.schema}.store_ledger VALUES {', '.join(rows)}")
