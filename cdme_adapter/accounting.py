@@ -83,11 +83,16 @@ class Reason:
 
 @dataclass(frozen=True)
 class ReasonCount:
-    """How many records of one edge a reason removed with one verdict."""
+    """How many records of one edge a reason removed with one verdict.
+
+    ``unused``: the records are rows of a lookup that no record asked for (INTERFACE.md,
+    expected_loss ignores them).
+    """
 
     reason: Reason
     verdict: Verdict
     count: int
+    unused: bool = False
 
 
 @dataclass(frozen=True)

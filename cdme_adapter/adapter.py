@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dbt.adapters.duckdb.impl import DuckDBAdapter
 
+from cdme_adapter.capture_mixin import CaptureMixin
 from cdme_adapter.connections import CdmeConnectionManager
 
 
-class CdmeAdapter(DuckDBAdapter):
+class CdmeAdapter(CaptureMixin, DuckDBAdapter):
     """dbt-duckdb's adapter; what is not captured runs exactly as it would there."""
 
     ConnectionManager = CdmeConnectionManager

@@ -8,6 +8,9 @@ before creation!". So whatever reads or sets the environment runs on the base cl
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 from dbt.adapters.contracts.connection import Connection
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments import Environment
@@ -37,3 +40,26 @@ class CdmeConnectionManager(DuckDBConnectionManager):
     def close_all_connections(cls) -> None:
         """Forget the shared environment."""
         DuckDBConnectionManager.close_all_connections()
+
+    _journals = threading.local()
+
+    def begin(self) -> Any:
+        """Open a transaction and begin to note what is executed in it."""
+        self._journals.statements = []
+        return super().begin()
+
+    def add_query(
+        self, sql: str, auto_begin: bool = True, bindings: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Execute a statement and note it, if a transaction is open."""
+        result = super().add_query(sql, auto_begin, bindings, *args, **kwargs)
+        if self.get_thread_connection().transaction_open:
+            self.journal().append((sql, bindings))
+        return result
+
+    def journal(self) -> list[tuple[str, Any]]:
+        """What this thread has executed since it opened its transaction, to be done again after a
+        capture that failed was rolled back."""
+        statements: list[tuple[str, Any]] = getattr(self._journals, "statements", [])
+        self._journals.statements = statements
+        return statements

@@ -123,10 +123,11 @@ def _loss(
 
     findings = []
     covered: set[int] = set()
+    lost = [reason for reason in entry.reasons if not reason.unused]
     for rule in rules:
-        hits = [n for n, reason in enumerate(entry.reasons) if _matches(rule, reason)]
+        hits = [n for n, reason in enumerate(lost) if _matches(rule, reason)]
         covered |= set(hits)
-        count = sum(entry.reasons[n].count for n in hits)
+        count = sum(lost[n].count for n in hits)
         what = rule.kind or rule.reason or "any clause"
         if rule.until is not None and today > rule.until and count:
             findings.append(unexpected(f"{count:,} records of {entry.input} lost to {what}, which "
@@ -134,7 +135,7 @@ def _loss(
         elif rule.max.exceeded(count, entry.input_count or 0):
             findings.append(unexpected(f"{count:,} of {entry.input_count:,} records of "
                                        f"{entry.input} lost to {what}, more than expected"))  # fmt: skip
-    for n, reason in enumerate(entry.reasons):
+    for n, reason in enumerate(lost):
         if n not in covered and reason.count:
             findings.append(unexpected(f"{reason.count:,} records of {entry.input} lost to "
                                        f"{reason.reason.sql} ({reason.verdict.value}), which "

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from cdme_adapter.accounting import Verdict
 from cdme_adapter.capture.plan import ROOT, CapturePlan, CaseCheck, Node, Port, StepCheck
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.duckdb import ordinals
 
 ROOT_ROWS = "cdme_root"
 _NUMBERS = {verdict.value: verdict.number for verdict in Verdict}
@@ -233,10 +234,13 @@ class Settlement:
         unaccounted = counted - contributed - filtered if missing is None else self._count(missing)
         chains = tuple(self._chains(self.plan.root, relation))
         per_output, per_input = self._fan(chains, contributed)
+        dense = ordinals(self.execute, quoted)
         return InputAccount(
-            relation, counted, contributed, filtered, unaccounted, chains, lost,
-            missing if unaccounted else None, tuple((int(a), int(b), int(c)) for a, b, c in reasons),
-            per_output, per_input,
+            relation, counted, contributed, filtered, unaccounted,
+            tuple((*c[:-1], Map(dense.over(c[-1].sql, "o"), c[-1].pairs)) for c in chains),
+            dense.over(lost, "clause, verdict") if lost else None,
+            dense.over(missing, "") if missing and unaccounted else None,
+            tuple((int(a), int(b), int(c)) for a, b, c in reasons), per_output, per_input,
         )  # fmt: skip
 
     def _chains(self, node: Node, relation: str) -> list[Chain]:

@@ -70,12 +70,14 @@ class StepCheck:
 
     ``reach`` selects ``i`` of the rows in ``{cur}`` that get past; ``evidence`` selects
     ``(i, verdict)``, the verdict as its number, of rows in ``{cur}`` that reached the clause.
+    ``lookup``: the ports are those of the side that a join looks things up in.
     """
 
     clause: int
     ports: frozenset[str]
     reach: str
     evidence: str
+    lookup: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,27 @@ class CapturePlan:
     relations: dict[str, RelationInfo] = field(default_factory=dict)
     consulted: tuple[ConsultedInput, ...] = ()
     generated: bool = False
+
+    def ports_above(self, target: str) -> frozenset[str]:
+        """The ports through which rows of a relation or stage can reach the root."""
+        found: set[str] = set()
+        for node in self.nodes:
+            for port in node.ports:
+                if port.target == target:
+                    found.add(port.column)
+                    found |= self.ports_above(node.name) if node.name != ROOT else set()
+        return frozenset(found)
+
+    def unused_clauses(self, relation: str) -> frozenset[int]:
+        """The joins that look things up in a relation: what they do not match is merely unused."""
+        ports = self.ports_above(relation)
+        lookups: set[int] = set()
+        others: set[int] = set()
+        for node in self.nodes:
+            for check in node.checks:
+                if isinstance(check, StepCheck) and check.ports & ports:
+                    (lookups if check.lookup else others).add(check.clause)
+        return frozenset(lookups - others)
 
     @property
     def root(self) -> Node:

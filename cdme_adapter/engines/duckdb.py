@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cdme_adapter.capture.plan import RelationInfo
@@ -29,12 +30,66 @@ def full_name(database: str, schema: str, name: str) -> str:
     return ".".join(quote(part) for part in (database, schema, name))
 
 
+@dataclass(frozen=True)
+class Ordinals:
+    """How row ids of a relation become ordinals from 0: by a shift, or by their rank.
+
+    Row ids begin anywhere after a TRUNCATE and have gaps after a DELETE, and a checkpoint may close
+    both; their order stays.
+    """
+
+    relation: str
+    low: int
+    consecutive: bool
+
+    def over(self, rows: str, others: str) -> str:
+        """``rows`` with its row ids ``i`` as ordinals, beside its ``others`` columns."""
+        more = f"{others}, " if others else ""
+        if self.consecutive and self.low == 0:
+            return rows
+        if self.consecutive:
+            return f"(SELECT {more}i - {self.low} AS i FROM {rows})"
+        names = ", ".join(f"x.{name.strip()}" for name in others.split(",") if name.strip())
+        return (
+            f"(SELECT {names + ', ' if names else ''}r.ordinal AS i FROM {rows} AS x "
+            f"JOIN {self.ranks()} AS r ON r.row_id = x.i)"
+        )
+
+    def ranks(self) -> str:
+        """A FROM item of (row_id, ordinal)."""
+        return (
+            "(SELECT rowid AS row_id, row_number() OVER (ORDER BY rowid) - 1 AS ordinal "
+            f"FROM {self.relation})"
+        )
+
+    def column(self) -> str:
+        """The ordinal as an expression over the relation itself."""
+        if not self.consecutive:
+            return "row_number() OVER (ORDER BY rowid) - 1"
+        return f"rowid - {self.low}" if self.low else "rowid"
+
+
+def ordinals(execute: Execute, relation: str) -> Ordinals:
+    """How the row ids of a stored relation become ordinals now."""
+    low, high, count = execute(f"SELECT min(rowid), max(rowid), count(*) FROM {relation}")[0]
+    if not count:
+        return Ordinals(relation, 0, True)
+    return Ordinals(relation, int(low), int(high) - int(low) + 1 == count)
+
+
 class DuckDbCatalog:
     """The planner's catalog over a connection (see :class:`cdme_adapter.capture.catalog.Catalog`)."""
 
-    def __init__(self, execute: Execute, identify: Callable[[str, str, str], str]) -> None:
+    def __init__(
+        self,
+        execute: Execute,
+        identify: Callable[[str, str, str], str],
+        view_texts: Mapping[str, str] | None = None,
+    ) -> None:
+        """``view_texts`` are the SELECTs of views, by id, as the run that made them wrote them."""
         self._execute = execute
         self._identify = identify
+        self._view_texts = view_texts or {}
         self._relations: dict[tuple[str, str, str], RelationInfo | None] = {}
         self._functions: dict[str, tuple[bool, bool, bool]] | None = None
 
@@ -65,8 +120,8 @@ class DuckDbCatalog:
             f"database_name = {literal(db)} AND schema_name = {literal(sch)}"
             f" AND view_name = {literal(table)}"
         )
-        view_sql = views[0][0] if views else None
         ident = self._identify(db, sch, table)
+        view_sql = self._view_texts.get(ident, views[0][0]) if views else None
         return RelationInfo(ident, db, sch, table, tuple(columns), view_sql)
 
     def is_aggregate(self, function: str) -> bool:
@@ -141,5 +196,6 @@ def fingerprint(execute: Execute, database: str, schema: str, name: str) -> str 
     if count * len(names) > FINGERPRINT_CELLS:
         return None
     values = ", ".join(quote(n) for n in names)
-    total = execute(f"SELECT bit_xor(hash(rowid, {values})) FROM {relation}")[0][0]
+    rows = f"(SELECT *, {ordinals(execute, relation).column()} AS __cdme_o FROM {relation})"
+    total = execute(f"SELECT bit_xor(hash(__cdme_o, {values})) FROM {rows}")[0][0]
     return f"xor-hash:{count}:{total}"

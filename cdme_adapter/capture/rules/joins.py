@@ -183,4 +183,5 @@ def _check_join(
         reach = f"SELECT DISTINCT {{port}} AS i FROM {joined.sql} WHERE {{port}} IN (SELECT i FROM {{cur}})"
         evidence = no_match_evidence(side.sql, side.visible, other.sql, other.visible, on, using)
         names = frozenset(port.column for port in side.ports)
-        planner.check(StepCheck(clause, names, reach, evidence))
+        looked_up = kind != "FULL" and side is (left if kind == "RIGHT" else right)
+        planner.check(StepCheck(clause, names, reach, evidence, lookup=looked_up))

@@ -67,11 +67,12 @@ def _stored(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str
 def _view(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, ...]) -> Source:
     """A view stores nothing: its query stands in its place."""
     created = parse(info.view_sql or "")
-    if not isinstance(created, exp.Create) or not isinstance(created.expression, exp.Query):
+    query = created.expression if isinstance(created, exp.Create) else created
+    if not isinstance(query, (exp.Query, exp.Subquery)):
         raise UnsupportedConstruct(f"the definition of the view {info.id} could not be read")
     outer, planner.origin = planner.origin, info.id
     try:
-        source = _from_query(planner, created.expression, {}, alias, info.columns)
+        source = _from_query(planner, query, {}, alias, info.columns)
     finally:
         planner.origin = outer
     if not columns:

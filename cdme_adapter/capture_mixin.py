@@ -1,0 +1,343 @@
+"""The part of the adapter that captures, over any engine's dbt adapter.
+
+It hooks into five places of a dbt run (DESIGN.md, "Where to stand"): before a model, the statement
+that builds its table, its commit, after it, and the end of the run.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.base.meta import AdapterMeta, available
+from dbt.adapters.events.logging import AdapterLogger
+from dbt_common.exceptions import DbtRuntimeError
+
+from cdme_adapter.accounting import Status
+from cdme_adapter.dbt_session import command_name, invocation_id, selected_ids, versions
+from cdme_adapter.engines.base import Row
+from cdme_adapter.errors import CaptureError, CdmeError, GateError
+from cdme_adapter.manifest import nodes_of
+from cdme_adapter.pipeline import Journey, Target
+from cdme_adapter.run import Run
+from cdme_adapter.seeds import settle_seed
+from cdme_adapter.store.writer import StoreWriter
+from cdme_adapter.views import account_view
+
+logger = AdapterLogger("CDME")
+_NODES = frozenset({"model", "seed", "snapshot"})
+
+
+class _Armed:
+    """The query that the next statement of this thread carries."""
+
+    def __init__(self, compiled: str, target: Target) -> None:
+        self.compiled = compiled
+        self.target = target
+
+
+class CaptureMixin(metaclass=AdapterMeta):
+    """Mix in before the engine's adapter: ``class CdmeAdapter(CaptureMixin, DuckDBAdapter)``."""
+
+    connections: Any
+    config: Any
+
+    def __init__(self, config: Any, mp_context: Any) -> None:
+        super().__init__(config, mp_context)  # type: ignore[call-arg]
+        self._cdme_run: Run | None = None
+        self._cdme_side: Any = None
+        self._cdme_lock = threading.RLock()
+        self._cdme_thread = threading.local()
+
+    # -- connections -----------------------------------------------------------------------------
+
+    def _cdme_execute(self, sql: str) -> list[Row]:
+        """Run on this thread's connection, in its transaction if there is one."""
+        cursor = self.connections.get_thread_connection().handle.cursor()
+        result = cursor.execute(sql)
+        return list(result.fetchall())
+
+    def _cdme_side_execute(self, sql: str) -> list[Row]:
+        """Run on a connection of CDME's own, committed at once."""
+        with self._cdme_lock:
+            if self._cdme_side is None:
+                self._cdme_side = self.connections.env().handle()
+            return list(self._cdme_side.cursor().execute(sql).fetchall())
+
+    # -- run -------------------------------------------------------------------------------------
+
+    def _cdme_begin(self) -> Run:
+        """The run of this process, begun before its first model."""
+        with self._cdme_lock:
+            if self._cdme_run is None or self._cdme_run.run_id != invocation_id():
+                self._cdme_run = self._cdme_new_run()
+            return self._cdme_run
+
+    def _cdme_new_run(self) -> Run:
+        manifest = self.get_macro_resolver()  # type: ignore[attr-defined]
+        vars_ = {**self.config.vars.to_dict(), **(self.config.cli_vars or {})}
+        run = Run(
+            run_id=invocation_id(),
+            command=command_name(),
+            versions=versions(manifest),
+            nodes=nodes_of(manifest),
+            project_vars=vars_.get("cdme"),
+            target_path=Path(self.config.project_root) / self.config.target_path,
+            side=self._cdme_side_execute,
+            selected=selected_ids(),
+        )
+        # Every option of every selected node is read before the first model runs.
+        for node in run.nodes.by_id.values():
+            if not run.selected or node.id in run.selected:
+                run.config_of(node)
+        return run
+
+    @property
+    def _journey(self) -> Journey | None:
+        return getattr(self._cdme_thread, "journey", None)
+
+    def pre_model_hook(self, config: Any) -> Any:
+        """Start the journey of a model, seed or snapshot."""
+        context = super().pre_model_hook(config)  # type: ignore[misc]
+        node = getattr(config, "model", None)
+        self._cdme_thread.journey = None
+        self._cdme_thread.armed = None
+        if node is None or str(getattr(node, "resource_type", "")) not in _NODES:
+            return context
+        try:
+            run = self._cdme_begin()
+            info = run.nodes.by_id.get(node.unique_id)
+            if info is not None:
+                compiled = getattr(node, "compiled_code", None) or ""
+                journey = run.journey(info, compiled)
+                self._cdme_thread.journey = journey
+                self._cdme_thread.started = time.perf_counter()
+                self._cdme_thread.closed = False
+        except CdmeError as error:
+            raise DbtRuntimeError(str(error)) from error
+        return context
+
+    # -- the statement that builds the table -----------------------------------------------------
+
+    @available
+    def cdme_arm(self, relation: Any, temporary: bool, compiled: str, header: str | None) -> str:
+        """Called where a table's statement is rendered: the next one carries this query."""
+        journey = self._journey
+        self._cdme_thread.armed = None
+        if journey is None or temporary or journey.node.materialized != "table":
+            return ""
+        if header:
+            journey.refuse(CaptureError("the model has a sql_header", code="CAPTURE_SQL_HEADER"))
+            return ""
+        journey.compiled = compiled
+        target = Target(relation.database, relation.schema, relation.identifier)
+        self._cdme_thread.armed = _Armed(compiled, target)
+        return ""
+
+    def execute(
+        self, sql: str, auto_begin: bool = False, fetch: bool = False, limit: int | None = None
+    ) -> Any:
+        """Execute a statement; the one that builds a table is captured."""
+        armed: _Armed | None = getattr(self._cdme_thread, "armed", None)
+        journey = self._journey
+        if armed and journey and armed.compiled in sql and "create" in sql.lower():
+            self._cdme_thread.armed = None
+            return self._cdme_build(journey, armed, sql, auto_begin, fetch, limit)
+        return super().execute(sql, auto_begin, fetch, limit)  # type: ignore[misc]
+
+    def _cdme_build(
+        self, journey: Journey, armed: _Armed, sql: str, auto_begin: bool, fetch: bool,
+        limit: int | None,
+    ) -> Any:  # fmt: skip
+        plain: Any = super().execute  # type: ignore[misc]
+        connection = self.connections.get_thread_connection()
+        if auto_begin and not connection.transaction_open and not self.connections.disable_transactions:
+            self.connections.begin()
+        if not connection.transaction_open:
+            journey.refuse(
+                CaptureError("the project disables transactions", code="CAPTURE_NO_TRANSACTION")
+            )
+            return plain(sql, auto_begin, fetch, limit)
+        journey.make_plan(self._cdme_execute)
+        if journey.plan is None:
+            return plain(sql, auto_begin, fetch, limit)
+        done = list(self.connections.journal())
+        started = time.perf_counter()
+        try:
+            journey.stages(self._cdme_execute)
+            bare = sql.replace(armed.compiled, "", 1).lower()
+            aside = "insert into" in bare
+            query = journey.keep_full(self._cdme_execute) if aside else journey.root_select()
+            result = plain(sql.replace(armed.compiled, query, 1), False, fetch, limit)
+            (journey.pair_full if aside else journey.split)(self._cdme_execute, armed.target)
+            journey.seconds["execute"] = time.perf_counter() - started
+            store = StoreWriter(self._cdme_execute, journey.node.database)
+            journey.settle(self._cdme_execute, store, armed.target)
+            return result
+        except Exception as error:  # the capture's fault, or the model's: the plain build tells
+            return self._cdme_fall_back(journey, error, done, sql, fetch, limit)
+
+    def _cdme_fall_back(
+        self, journey: Journey, error: Exception, done: list[Any], sql: str, fetch: bool,
+        limit: int | None,
+    ) -> Any:  # fmt: skip
+        """Build the model plain in a fresh transaction, after what its hooks had done in it."""
+        logger.debug(f"capture of {journey.node.id} failed: {error}")
+        self.connections.rollback_if_open()
+        self.connections.begin()
+        for statement, bindings in done:
+            self.connections.add_query(statement, auto_begin=False, bindings=bindings)
+        result = super().execute(sql, False, fetch, limit)  # type: ignore[misc]
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        journey.entries.clear()
+        journey.refuse(CaptureError(first))
+        return result
+
+    # -- commit ----------------------------------------------------------------------------------
+
+    def commit_if_has_connection(self) -> None:
+        """Write the account and ask the gate, then commit both with the model's rows."""
+        journey = self._journey
+        if journey is not None and not self._cdme_thread.closed:
+            self._cdme_thread.closed = True
+            self._cdme_close(journey)
+        super().commit_if_has_connection()  # type: ignore[misc]
+
+    def _cdme_close(self, journey: Journey) -> None:
+        run = self._cdme_begin()
+        node = journey.node
+        if node.materialized == "view":
+            run.view_texts[node.id] = journey.compiled
+            run.states[node.id] = "committed"
+            return
+        own = not self.connections.get_thread_connection().transaction_open
+        if own:
+            self._cdme_execute("BEGIN")
+        store = StoreWriter(self._cdme_execute, node.database)
+        target = Target(node.database, node.schema, node.identifier)
+        if node.resource_type == "seed":
+            settle_seed(journey, self._cdme_execute, store, target, self._cdme_seed(node))
+        journey.mark_hooks(self._cdme_execute, target)
+        if not journey.captured:
+            if not journey.why_not:
+                journey.why_not = f"the materialization {node.materialized} is not captured yet"
+            journey.write_coarse(self._cdme_execute, store, target)
+        verdict = journey.gate()
+        journey.findings += verdict.findings
+        if verdict.refused:
+            self._cdme_reject(run, journey, own)
+        self._cdme_write(store, journey, "committed", "")
+        if own:
+            self._cdme_execute("COMMIT")
+        run.states[node.id] = "committed"
+        run.note(journey.entries)
+        for finding in verdict.findings:
+            if finding.severity == "warn" and finding.code != "NOT_EXACT":
+                logger.warning(f"[{finding.code}] {node.name}: {finding.message}")
+
+    def _cdme_seed(self, node: Any) -> dict[str, Any]:
+        manifest_node = self.get_macro_resolver().nodes[node.id]  # type: ignore[attr-defined]
+        return {
+            "path": str(Path(manifest_node.root_path or "") / manifest_node.original_file_path),
+            "shown": manifest_node.original_file_path,
+            "delimiter": getattr(manifest_node.config, "delimiter", None) or ",",
+        }
+
+    def _cdme_reject(self, run: Run, journey: Journey, own: bool) -> None:
+        """Roll the model back and keep the evidence; raises."""
+        if own:
+            self._cdme_execute("ROLLBACK")
+        else:
+            self.connections.rollback_if_open()
+        errors = [finding for finding in journey.findings if finding.severity == "error"]
+        message = "; ".join(f"{finding.code}: {finding.message}" for finding in errors)
+        store = StoreWriter(self._cdme_side_execute, journey.node.database)
+        self._cdme_write(store, journey, "rejected", message)
+        run.states[journey.node.id] = "rejected"
+        run.note(journey.entries)
+        first = errors[0]
+        raise DbtRuntimeError(
+            str(GateError(message, code=first.code, model=journey.node.id, place=first.place,
+                          remedy=first.remedy))
+        )  # fmt: skip
+
+    def _cdme_write(self, store: StoreWriter, journey: Journey, state: str, message: str) -> None:
+        seconds = journey.seconds
+        store.ledger(journey.entries)
+        store.findings(journey.run_id, journey.findings)
+        store.node(
+            journey.run_id, journey.node.id, state, journey.node.materialized, journey.sql_hash,
+            (seconds.get("plan", 0.0), seconds.get("execute", 0.0), seconds.get("settle", 0.0)),
+            message,
+        )  # fmt: skip
+
+    def post_model_hook(self, config: Any, context: Any) -> None:
+        """Close what never came to its commit; account for views that nobody reads."""
+        super().post_model_hook(config, context)  # type: ignore[misc]
+        journey = self._journey
+        self._cdme_thread.journey = None
+        if journey is None:
+            return
+        run = self._cdme_begin()
+        failed = sys.exc_info()[1]
+        if failed is not None:
+            self._cdme_failed(run, journey, failed)
+        elif not self._cdme_thread.closed:
+            self._cdme_thread.journey = journey
+            self._cdme_close(journey)
+            self._cdme_thread.journey = None
+        elif journey.node.materialized == "view":
+            self._cdme_view(run, journey)
+
+    def _cdme_failed(self, run: Run, journey: Journey, failed: BaseException) -> None:
+        if run.states.get(journey.node.id) == "rejected":
+            return
+        run.states[journey.node.id] = "failed"
+        message = str(failed).strip()
+        if journey.node.stores:
+            journey.entries = [
+                journey.unknown_entry(parent, "the node failed")
+                for parent in run.nodes.stored_parents(journey.node)
+            ]
+        store = StoreWriter(self._cdme_side_execute, journey.node.database)
+        with self._cdme_lock:
+            self._cdme_write(store, journey, "failed", message[:2000])
+        run.note(journey.entries)
+
+    def _cdme_view(self, run: Run, journey: Journey) -> None:
+        """A view that no stored model reads is accounted as of now; it cannot fail the run."""
+        if not run.nodes.is_read_by_stored(journey.node.id):
+            with self._cdme_lock:
+                account_view(journey, self.connections.env().handle)
+        store = StoreWriter(self._cdme_side_execute, journey.node.database)
+        with self._cdme_lock:
+            self._cdme_write(store, journey, "committed", "")
+        run.note([e for e in journey.entries if e.status is not Status.UNBALANCED])
+
+    # -- end -------------------------------------------------------------------------------------
+
+    def cleanup_connections(self) -> None:
+        """End the run: dbt calls this when its nodes and on-run-end hooks are done."""
+        try:
+            self._cdme_finish()
+        finally:
+            super().cleanup_connections()  # type: ignore[misc]
+
+    def _cdme_finish(self) -> None:
+        run = self._cdme_run
+        if run is None:
+            return
+        self._cdme_run = None
+        interrupted = isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit))
+        try:
+            status = run.finish(interrupted)
+            logger.info(f"CDME: run {run.run_id} is {status.value}")
+        finally:
+            if self._cdme_side is not None:
+                self._cdme_side.close()
+                self._cdme_side = None
+
+

@@ -1,0 +1,47 @@
+"""What a running dbt knows about itself: invocation, command, selection, versions."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+
+def invocation_id() -> str:
+    """dbt's id of this invocation: CDME's run_id."""
+    try:
+        from dbt_common.invocation import get_invocation_id
+    except ImportError:  # dbt-common before it moved there
+        from dbt.tracking import active_user
+
+        return str(getattr(active_user, "invocation_id", "unknown"))
+    return str(get_invocation_id())
+
+
+def command_name() -> str:
+    """The dbt command that runs: ``run``, ``build``, ``seed`` …"""
+    from dbt.flags import get_flags
+
+    return str(getattr(get_flags(), "WHICH", "") or "")
+
+
+def selected_ids() -> frozenset[str]:
+    """The unique ids that this command selected; empty where dbt does not say."""
+    try:
+        from dbt import selected_resources
+    except ImportError:
+        return frozenset()
+    return frozenset(getattr(selected_resources, "SELECTED_RESOURCES", ()) or ())
+
+
+def versions(manifest: Any) -> dict[str, str]:
+    """The versions that made this run (REQ-NFR-VER-001)."""
+    found = {"python": platform.python_version()}
+    for name in ("dbt-cdme", "dbt-core", "dbt-duckdb", "duckdb", "sqlglot"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    metadata = getattr(manifest, "metadata", None)
+    found["project"] = str(getattr(metadata, "project_name", "") or "")
+    return found

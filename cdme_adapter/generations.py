@@ -1,0 +1,128 @@
+"""Generations of inputs and declared keys, as a model's transaction sees them.
+
+A relation that CDME wrote has the generation that its run made. Anything else (a source, a table
+that another tool wrote) has one named by its fingerprint, or, where no sound fingerprint exists, by
+the run that saw it: answers then say ``stale: "unknown"`` (SEMANTICS.md, Generation).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cdme_adapter.capture.plan import RelationInfo
+from cdme_adapter.capture.sqltext import quote
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.duckdb import fingerprint, literal, ordinals
+from cdme_adapter.errors import Finding, Place
+from cdme_adapter.nodes import Nodes
+from cdme_adapter.provenance import stable_id
+from cdme_adapter.store.writer import Generation, StoreWriter
+
+
+@dataclass(frozen=True)
+class InputGeneration:
+    """Which generation of an input was read, and by which run it was made, where known."""
+
+    number: int | None
+    run_id: str | None
+    row_count: int | None = None
+
+
+class Reporter(Protocol):
+    """Where findings go; ``node`` and ``place`` say whose."""
+
+    findings: list[Finding]
+
+    @property
+    def place(self) -> Place:
+        """The file that a finding points to."""
+
+
+@dataclass
+class Generations:
+    """Shared by the threads of a run."""
+
+    run_id: str
+    nodes: Nodes
+    side: Execute
+    """Runs a statement on a connection of its own, committed at once."""
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Declared keys of sources, by relation id."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _known: dict[tuple[str, int], InputGeneration] = field(default_factory=dict)
+
+    def of_input(self, execute: Execute, store: StoreWriter, info: RelationInfo) -> InputGeneration:
+        """The generation of an input that is read now."""
+        current = store.current(info.id)
+        count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
+        if current is not None:
+            return InputGeneration(current[0], current[1], count)
+        mark = fingerprint(execute, info.database, info.schema, info.name)
+        number = stable_id("generation", info.id, mark or self.run_id)
+        with self.lock:
+            known = self._known.get((store.schema, number))
+            if known is None:
+                known = self._register(execute, store, info, number, mark, count)
+                self._known[store.schema, number] = known
+        return known
+
+    def _register(
+        self, execute: Execute, store: StoreWriter, info: RelationInfo, number: int,
+        mark: str | None, count: int,
+    ) -> InputGeneration:  # fmt: skip
+        """Write the generation once, outside the model's transaction, for all who read it."""
+        side = StoreWriter(self.side, store.database)
+        if not side.has_generation(number):
+            declared = self.nodes.declared_key(info.id, self.keys.get(info.id, ()))
+            key = self.verified_key(execute, info.quoted, declared, None)
+            node = self.nodes.by_id.get(info.id)
+            kind = node.resource_type if node else "relation"
+            side.generation(
+                Generation(number, info.id, self.run_id, kind, info.database, info.schema,
+                           info.name, count, mark, key)
+            )  # fmt: skip
+            if key:
+                ordinal = ordinals(execute, info.quoted).column()
+                side.keys(number, self.key_rows(info.quoted, key, ordinal))
+        return InputGeneration(number, self.run_id, count)
+
+    def verified_key(
+        self, execute: Execute, relation: str, declared: tuple[str, ...], report: Reporter | None
+    ) -> tuple[str, ...]:
+        """The declared key if it is unique and not null in the relation, else none and a finding."""
+        if not declared:
+            return ()
+        there = {
+            str(row[0]).lower(): str(row[0])
+            for row in execute(f"SELECT column_name FROM (DESCRIBE {relation})")
+        }
+        missing = [name for name in declared if name.lower() not in there]
+        if missing:
+            self._drop(report, f"the key column {missing[0]} is not in {relation}")
+            return ()
+        names = tuple(there[name.lower()] for name in declared)
+        columns = ", ".join(quote(name) for name in names)
+        nulls = " OR ".join(f"{quote(name)} IS NULL" for name in names)
+        total, distinct, null = execute(
+            f"SELECT count(*), count(DISTINCT ({columns})), count(*) FILTER ({nulls}) FROM {relation}"
+        )[0]
+        if null or distinct != total:
+            self._drop(report, f"the key ({columns}) of {relation} is not unique and not null")
+            return ()
+        return names
+
+    @staticmethod
+    def _drop(report: Reporter | None, message: str) -> None:
+        if report is not None:
+            report.findings.append(
+                Finding("KEY_DROPPED", message, "warn", None, report.place,
+                        "records are shown by their row id instead")
+            )  # fmt: skip
+
+    @staticmethod
+    def key_rows(relation: str, key: tuple[str, ...], ordinal: str) -> str:
+        """A FROM item of (ordinal, key as JSON text)."""
+        pairs = ", ".join(f"{literal(name)}, {quote(name)}" for name in key)
+        return f"(SELECT {ordinal} AS ordinal, json_object({pairs})::VARCHAR AS key FROM {relation})"

@@ -1,0 +1,381 @@
+"""The journey of one model, readable from top to bottom.
+
+plan → materialise the stages → the model's own statement → split the hidden columns off → settle →
+write the account → (dbt swaps tables, runs hooks) → gate → commit. Everything between the first
+stage and the commit happens in the model's own transaction, on its own connection.
+
+No dbt here: the adapter brings nodes, configuration and an ``execute``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import time
+from dataclasses import dataclass, field
+
+from cdme_adapter.accounting import (
+    LedgerEntry,
+    Reason,
+    ReasonCount,
+    Status,
+    Verdict,
+    judge,
+)
+from cdme_adapter.capture.plan import CapturePlan
+from cdme_adapter.capture.planner import plan_query
+from cdme_adapter.capture.sqltext import normal, quote
+from cdme_adapter.config import CdmeConfig
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
+from cdme_adapter.errors import CaptureError, Finding, Place, UnsupportedConstruct
+from cdme_adapter.gate import Verdict as GateVerdict
+from cdme_adapter.gate import judge_model
+from cdme_adapter.generations import Generations, InputGeneration
+from cdme_adapter.locate import file_line, search_line
+from cdme_adapter.nodes import NodeInfo, Nodes
+from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
+from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
+from cdme_adapter.store.writer import EdgeRow, Generation, StoreWriter
+
+_VERDICTS = list(Verdict)
+FULL_ROWS = "cdme_full"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The table that the model's statement writes, as its parts."""
+
+    database: str
+    schema: str
+    name: str
+
+    @property
+    def quoted(self) -> str:
+        """The qualified name for SQL."""
+        return ".".join(quote(part) for part in (self.database, self.schema, self.name))
+
+
+@dataclass
+class Journey:
+    """One model in one run."""
+
+    run_id: str
+    node: NodeInfo
+    config: CdmeConfig
+    nodes: Nodes
+    generations: Generations
+    compiled: str
+    view_texts: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    plan: CapturePlan | None = None
+    why_not: str = ""
+    captured: bool = False
+    output_count: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """The model's file."""
+        return Place(self.node.file)
+
+    @property
+    def sql_hash(self) -> str:
+        """The hash of the logic (REQ-NFR-VER-001)."""
+        return hashlib.sha256(self.compiled.encode()).hexdigest()
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation that this run makes of the model."""
+        return stable_id("generation", self.node.id, self.run_id)
+
+    # -- plan ------------------------------------------------------------------------------------
+
+    def make_plan(self, execute: Execute) -> None:
+        """Plan the capture; on what is not understood, note why and go on without."""
+        started = time.perf_counter()
+        if self.config.lineage_mode is LineageMode.OFF:
+            self.why_not = "lineage_mode is off"
+            return
+        catalog = DuckDbCatalog(execute, self.nodes.identify, self.view_texts)
+        try:
+            prove_round_trip(execute, self.compiled)
+            self.plan = plan_query(self.compiled, catalog)
+        except UnsupportedConstruct as reason:
+            self.refuse(reason)
+        self.seconds["plan"] = time.perf_counter() - started
+
+    def refuse(self, reason: CaptureError) -> None:
+        """Give up the capture, not the model: its edges will be opaque, and it is said."""
+        self.plan = None
+        self.captured = False
+        self.why_not = reason.message
+        self.findings.append(
+            Finding(reason.code, f"not captured: {reason.message}", "warn", self.node.id,
+                    self.place, "the model is built as dbt-duckdb would; its edges are opaque")
+        )  # fmt: skip
+
+    # -- build -----------------------------------------------------------------------------------
+
+    def stages(self, execute: Execute) -> None:
+        """Materialise the stages of the plan."""
+        assert self.plan is not None
+        for node in self.plan.nodes[:-1]:
+            execute(f"CREATE OR REPLACE TEMP TABLE {node.name} AS {node.sql.format()}")
+
+    def root_select(self) -> str:
+        """The instrumented query that stands in the model's own statement."""
+        assert self.plan is not None
+        return self.plan.root.sql.format()
+
+    def split(self, execute: Execute, target: Target) -> None:
+        """Take the hidden columns off the model's table, without a rewrite of its data."""
+        assert self.plan is not None
+        hidden = self.plan.root.hidden
+        columns = ", ".join(("rowid - (SELECT min(rowid) FROM {0}) AS o", *hidden))
+        execute(
+            f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS "
+            f"SELECT {columns.format(target.quoted)} FROM {target.quoted}"
+        )
+        for column in hidden:
+            execute(f"ALTER TABLE {target.quoted} DROP COLUMN {column}")
+        low, high, rows = execute(f"SELECT min(o), max(o), count(*) FROM temp.{ROOT_ROWS}")[0]
+        if rows and (low != 0 or high - low + 1 != rows):
+            raise CaptureError(f"row ids of {target.quoted} are not consecutive: {low}..{high}")
+
+    def keep_full(self, execute: Execute) -> str:
+        """Materialise the whole result aside, for a statement that cannot carry hidden columns.
+
+        Returns the query that takes its place: the user's columns in the order of the result.
+        """
+        assert self.plan is not None
+        execute(f"CREATE OR REPLACE TEMP TABLE {FULL_ROWS} AS {self.root_select()}")
+        hidden = self.plan.root.hidden
+        drop = f" EXCLUDE ({', '.join(hidden)})" if hidden else ""
+        return f"SELECT *{drop} FROM temp.{FULL_ROWS} ORDER BY rowid"
+
+    def pair_full(self, execute: Execute, target: Target) -> None:
+        """Pair the rows kept aside with the rows written, and prove that they pair."""
+        assert self.plan is not None
+        hidden = ", ".join(("rowid - (SELECT min(rowid) FROM temp.{0}) AS o", *self.plan.root.hidden))
+        execute(
+            f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS "
+            f"SELECT {hidden.format(FULL_ROWS)} FROM temp.{FULL_ROWS}"
+        )
+        names = [r[0] for r in execute(f"SELECT column_name FROM (DESCRIBE {target.quoted})")]
+        values = ", ".join(quote(name) for name in names)
+        numbered = "SELECT hash({1}) AS h, rowid - (SELECT min(rowid) FROM {0}) AS o FROM {0}"
+        cast = f"(SELECT {values} FROM {target.quoted} WHERE FALSE UNION ALL BY NAME " \
+               f"SELECT {values}, rowid AS __cdme_o FROM temp.{FULL_ROWS})"
+        wrong = execute(
+            f"SELECT count(*) FROM ({numbered.format(target.quoted, values)}) AS t FULL JOIN "
+            f"(SELECT hash({values}) AS h, __cdme_o - (SELECT min(rowid) FROM temp.{FULL_ROWS}) "
+            f"AS o FROM {cast}) AS f ON t.o = f.o WHERE t.h IS DISTINCT FROM f.h"
+        )[0][0]
+        execute(f"DROP TABLE temp.{FULL_ROWS}")
+        if wrong:
+            raise CaptureError(f"{wrong} rows of {target.quoted} are not where they were written")
+
+    # -- settle ----------------------------------------------------------------------------------
+
+    def settle(self, execute: Execute, store: StoreWriter, target: Target) -> None:
+        """Account for every input and write the account beside the model's rows."""
+        assert self.plan is not None
+        started = time.perf_counter()
+        settlement = Settlement(execute, self.plan)
+        self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
+        self._register_output(execute, store, target)
+        for account in settlement.accounts():
+            self._write_account(execute, store, account)
+        for consulted in self.plan.consulted:
+            self._write_consulted(execute, store, consulted.relation, consulted.role,
+                                  consulted.exactness, consulted.why)  # fmt: skip
+        settlement.clean()
+        for node in self.plan.nodes[:-1]:
+            execute(f"DROP TABLE temp.{node.name}")
+        execute(f"DROP TABLE temp.{ROOT_ROWS}")
+        self.captured = True
+        self.seconds["settle"] = time.perf_counter() - started
+
+    def _register_output(self, execute: Execute, store: StoreWriter, target: Target) -> None:
+        node = self.node
+        declared = self.nodes.declared_key(node.id, self.config.key)
+        key = self.generations.verified_key(execute, target.quoted, declared, self)
+        store.generation(
+            Generation(self.generation, node.id, self.run_id, node.resource_type, node.database,
+                       node.schema, node.identifier, self.output_count, None, key)
+        )  # fmt: skip
+        if key:
+            first = f"(SELECT min(rowid) FROM {target.quoted})"
+            rows = self.generations.key_rows(target.quoted, key, f"rowid - {first}")
+            store.keys(self.generation, rows)
+        store.make_current(node.id, self.generation, self.run_id)
+
+    def _write_account(self, execute: Execute, store: StoreWriter, account: InputAccount) -> None:
+        assert self.plan is not None
+        info = self.plan.relations[account.relation]
+        seen = self.generations.of_input(execute, store, info)
+        edge = stable_id("edge", self.run_id, self.node.id, account.relation, Role.DIRECT.value)
+        observed = cardinality(account.inputs_per_output, account.outputs_per_input)
+        reasons = self._reasons(account)
+        status = judge(Role.DIRECT, Exactness.EXACT, account.input_count, account.contributed,
+                       account.filtered, 0, account.unaccounted)  # fmt: skip
+        self._edge(store, edge, account.relation, Role.DIRECT, Exactness.EXACT, observed, seen, "")
+        for path, chain in enumerate(account.chains):
+            maps = [
+                (stable_id("map", str(edge), str(path), str(step)), f"SELECT o, i FROM {part.sql}")
+                for step, part in enumerate(chain)
+            ]
+            store.chain(edge, path, maps)
+        if account.lost:
+            store.filtered(edge, account.lost)
+        used = {clause for clause, _, _ in account.reasons}
+        store.reasons([self._reason_row(edge, account.relation, clause) for clause in sorted(used)])
+        self.entries.append(
+            LedgerEntry(
+                self.run_id, self.node.id, account.relation, Role.DIRECT, Exactness.EXACT,
+                self.config.lineage_mode, observed, account.input_count, account.contributed,
+                account.filtered, 0, account.unaccounted, 0, self.output_count, status, reasons,
+                sum(r.count for r in reasons if r.unused), self._sample(execute, account),
+            )
+        )  # fmt: skip
+
+    def _sample(self, execute: Execute, account: InputAccount) -> str:
+        """The first unaccounted records, for the gate's message."""
+        if not account.unaccounted or not account.unaccounted_sql:
+            return ""
+        rows = execute(f"SELECT i FROM {account.unaccounted_sql} ORDER BY i LIMIT 5")
+        more = ", …" if account.unaccounted > len(rows) else ""
+        return "unaccounted row ids: " + ", ".join(str(row[0]) for row in rows) + more
+
+    def _write_consulted(
+        self, execute: Execute, store: StoreWriter, relation: str, role: Role,
+        exactness: Exactness, why: str,
+    ) -> None:  # fmt: skip
+        assert self.plan is not None
+        info = self.plan.relations[relation]
+        seen = self.generations.of_input(execute, store, info)
+        edge = stable_id("edge", self.run_id, self.node.id, relation, role.value)
+        self._edge(store, edge, relation, role, exactness, None, seen, why)
+        self.entries.append(
+            LedgerEntry(
+                self.run_id, self.node.id, relation, role, exactness, self.config.lineage_mode,
+                None, seen.row_count, 0, 0, 0, 0, seen.row_count, self.output_count,
+                Status.BALANCED, (), None, why,
+            )
+        )  # fmt: skip
+
+    def _edge(
+        self, store: StoreWriter, edge: int, relation: str, role: Role, exactness: Exactness,
+        observed: str | None, seen: InputGeneration, why: str,
+    ) -> None:  # fmt: skip
+        declared = {
+            self.nodes.resolve(name, [relation]): value
+            for name, value in self.config.cardinality.items()
+        }.get(relation)
+        store.edge(
+            EdgeRow(edge, self.run_id, self.node.id, relation, role.value, exactness.value,
+                    self.config.lineage_mode.value, declared, observed, self.generation,
+                    seen.number, seen.run_id, why)
+        )  # fmt: skip
+
+    def _reasons(self, account: InputAccount) -> tuple[ReasonCount, ...]:
+        assert self.plan is not None
+        unused = self.plan.unused_clauses(account.relation)
+        return tuple(
+            ReasonCount(self._reason(clause), _VERDICTS[verdict], count, clause in unused)
+            for clause, verdict, count in account.reasons
+        )
+
+    def _reason(self, number: int) -> Reason:
+        """A clause as a reason: stable id, and its place in the user's file."""
+        assert self.plan is not None
+        clause = self.plan.clauses[number]
+        owner = self.nodes.by_id.get(clause.origin) or self._ephemeral(clause.origin) or self.node
+        ident = hashlib.sha256(
+            "\x1f".join((self.node.id, owner.id, clause.kind.value, normal(clause.sql))).encode()
+        ).hexdigest()[:16]
+        line: int | None
+        if owner is self.node:
+            line = file_line(self.compiled, owner.raw_code, clause.line)
+        elif owner.id in self.view_texts:
+            line = file_line(self.view_texts[owner.id], owner.raw_code, clause.line)
+        else:
+            line = search_line(owner.raw_code, clause.sql)
+        return Reason(ident, clause.kind, clause.sql, Place(owner.file, line))
+
+    def _ephemeral(self, origin: str) -> NodeInfo | None:
+        name = origin.removeprefix("__dbt__cte__")
+        if name == origin:
+            return None
+        found = [
+            node for node in self.nodes.by_id.values()
+            if node.materialized == "ephemeral" and node.identifier.lower() == name
+        ]  # fmt: skip
+        return found[0] if len(found) == 1 else None
+
+    def _reason_row(self, edge: int, relation: str, number: int) -> tuple[object, ...]:
+        reason = self._reason(number)
+        return (
+            edge, number, reason.id, self.node.id, relation, reason.kind.value, reason.sql,
+            reason.place.file, reason.place.line,
+        )  # fmt: skip
+
+    # -- what is not captured --------------------------------------------------------------------
+
+    def write_coarse(self, execute: Execute, store: StoreWriter, target: Target) -> None:
+        """The account of a model that was not captured: its edges are there, and opaque."""
+        self.entries.clear()
+        exists = execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE lower(database_name) = "
+            f"lower('{target.database}') AND lower(schema_name) = lower('{target.schema}') "
+            f"AND lower(table_name) = lower('{target.name}')"
+        )[0][0]
+        if exists:
+            self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
+        store.generation(
+            Generation(self.generation, self.node.id, self.run_id, self.node.resource_type,
+                       self.node.database, self.node.schema, self.node.identifier,
+                       self.output_count)
+        )  # fmt: skip
+        store.make_current(self.node.id, self.generation, self.run_id)
+        for parent in self.nodes.stored_parents(self.node):
+            current = store.current(parent)
+            seen = InputGeneration(current[0] if current else None, current[1] if current else None)
+            edge = stable_id("edge", self.run_id, self.node.id, parent, Role.DIRECT.value)
+            self._edge(store, edge, parent, Role.DIRECT, Exactness.OPAQUE, None, seen, self.why_not)
+            self.entries.append(self.unknown_entry(parent, self.why_not))
+
+    def unknown_entry(self, parent: str, why: str) -> LedgerEntry:
+        """The ledger row of an edge of which nothing is known: never balanced by omission."""
+        return LedgerEntry(
+            self.run_id, self.node.id, parent, Role.DIRECT, Exactness.OPAQUE,
+            self.config.lineage_mode, None, None, None, None, None, None, None,
+            self.output_count, Status.UNKNOWN, (), None, why,
+        )  # fmt: skip
+
+    # -- gate ------------------------------------------------------------------------------------
+
+    def gate(self) -> GateVerdict:
+        """The gate's verdict on what was settled."""
+        return judge_model(
+            self.entries,
+            self.config,
+            self.nodes.resolve,
+            self.place,
+            dt.datetime.now(dt.timezone.utc).date(),
+            lambda entry: f" ({entry.why})" if entry.why else "",
+        )
+
+    def mark_hooks(self, execute: Execute, target: Target) -> None:
+        """Notice rows that hooks of the transaction added or removed after the settlement."""
+        if not self.captured or self.output_count is None:
+            return
+        now = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
+        if now != self.output_count:
+            self.why_not = f"a hook changed the table from {self.output_count:,} to {now:,} rows"
+            self.output_count = now
+            self.captured = False
+
+
