@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -46,18 +47,35 @@ class Sides:
 
 
 def joined(context: Context, first: exp.Expr, joins: list[exp.Join]) -> Relation:
-    """A FROM item and the joins written after it, left to right."""
+    """A FROM item and the joins written after it, left to right; a comma binds last."""
     relation = read(context, first)
+    groups: list[list[exp.Join]] = [[]]
     for node in joins:
+        if is_comma(node):
+            groups.append([])
+        groups[-1].append(node)
+    for node in groups[0]:
         relation = join(context, relation, node)
+    for comma, *more in groups[1:]:
+        relation = join(context, relation, comma, more)
     return relation
 
 
-def join(context: Context, left: Relation, node: exp.Join) -> Relation:
-    """One join; comma and CROSS are joins without a condition."""
+def is_comma(node: exp.Join) -> bool:
+    """Whether this "join" was written as a comma."""
+    return not any(node.args.get(key) for key in ("kind", "side", "method", "on", "using"))
+
+
+def join(
+    context: Context, left: Relation, node: exp.Join, more: Sequence[exp.Join] = ()
+) -> Relation:
+    """One join; comma and CROSS are joins without a condition.
+
+    ``more`` are joins written after the right item that belong to it, as after a comma.
+    """
     kind = node.kind.upper()
     role = {"SEMI": INDIRECT, "ANTI": GUARD}.get(kind, DIRECT)
-    sides = _sides(context, left, node, role)
+    sides = _sides(context, left, node, role, more)
     if node.method == "POSITIONAL":
         return _positional(sides)
     condition = condition_of(node, left, sides.right)
@@ -91,24 +109,27 @@ def _is_unnest(node: exp.Join) -> bool:
         isinstance(item, exp.Lateral) and isinstance(item.this, exp.Unnest))
 
 
-def _sides(context: Context, left: Relation, node: exp.Join, role: str) -> Sides:
+def _sides(
+    context: Context, left: Relation, node: exp.Join, role: str, more: Sequence[exp.Join]
+) -> Sides:
     """Read the right side, once or once for each left tuple."""
     inside = context if role == DIRECT else replace(context, role=role, recording=False)
     item = node.this
     if not isinstance(item, exp.Lateral | exp.Unnest):
         try:
-            right = _in_role(read(inside, item), role)
+            right = _in_role(joined(inside, item, list(more)), role)
             everything = list(range(len(right.rows)))
             return Sides(left, right, [everything for _ in left.rows])
         except OracleError as error:
-            if "unknown column" not in str(error) or not isinstance(item, exp.Subquery):
+            if "unknown column" not in str(error):
                 raise
     nulls = Row(tuple(None for _ in left.columns))
-    shape = read(replace(for_row(inside, left.columns, nulls), recording=False), item)
+    lent = replace(for_row(inside, left.columns, nulls), recording=False)
+    shape = joined(lent, item, list(more))
     rows: list[Row] = []
     offers = []
     for row in left.rows:
-        found = read(for_row(inside, left.columns, row), item).rows
+        found = joined(for_row(inside, left.columns, row), item, list(more)).rows
         offers.append(list(range(len(rows), len(rows) + len(found))))
         rows.extend(found)
     return Sides(left, _in_role(replace(shape, rows=rows), role), offers, lateral=True)

@@ -48,7 +48,7 @@ def read(context: Context, node: exp.Expr) -> Relation:
     """The relation that a FROM item is."""
     if isinstance(node, exp.Table):
         return _table(context, node)
-    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery):
         return context.session.joined(context, node.this, node.this.args.get("joins") or [])
     if isinstance(node, exp.Subquery):
         alias = alias_of(node)

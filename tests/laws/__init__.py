@@ -1,0 +1,1 @@
+"""The laws of the record-level contract, checked over generated queries against the oracle."""

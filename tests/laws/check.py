@@ -1,0 +1,82 @@
+"""One generated case put to the laws: oracle against DuckDB, then capture against the oracle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import duckdb
+
+from tests.laws.compare import Capture, compare
+from tests.laws.generate import Case
+from tests.oracle.interpreter import explain, same_values
+from tests.oracle.model import OracleError
+
+Capturing = Callable[[duckdb.DuckDBPyConnection, str], Capture]
+
+
+@dataclass
+class Outcome:
+    """What became of one case."""
+
+    problems: list[str] = field(default_factory=list)
+    exactness: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+    """Input records by class, as the oracle has them: a case without contributions shows little."""
+    invalid: str = ""
+    """DuckDB's refusal: a defect of the generator."""
+
+
+def check(case: Case, capture: Capturing | None) -> Outcome:
+    """Every disagreement over one case; without a capture only the oracle is checked."""
+    outcome = Outcome()
+    connection = case.connection()
+    try:
+        connection.execute(case.sql).fetchall()
+    except duckdb.Error as error:
+        outcome.invalid = str(error)
+        return outcome
+    try:
+        explained = explain(connection, case.sql)
+    except OracleError as error:
+        outcome.problems.append(f"oracle: {error}")
+        return outcome
+    if not case.tied and not same_values(connection, case.sql, explained):
+        outcome.problems.append("oracle: other rows than DuckDB's")
+        return outcome
+    for relation, classes in explained.classes.items():
+        outcome.records.update(found.name for found in classes.values())
+        lost = [i for i, found in classes.items() if found.name == "unaccounted"]
+        if lost:
+            outcome.problems.append(f"oracle: {relation} {lost} unaccounted")
+    if capture is None:
+        return outcome
+    try:
+        captured = capture(connection, case.sql)
+    except Exception as error:
+        outcome.problems.append(f"capture raises {type(error).__name__}: {error}")
+        return outcome
+    report = compare(explained, captured, case.tied)
+    outcome.problems.extend(report.problems)
+    outcome.exactness = report.exactness
+    return outcome
+
+
+def category(problem: str) -> str:
+    """What kind of disagreement this is, names and numbers left out.
+
+    >>> category("edge ('t2', 'indirect') is missing")
+    'edge indirect is missing'
+    """
+    if problem.startswith("edge"):
+        role = next((r for r in ("indirect", "guard", "direct") if f"'{r}'" in problem), "")
+        return f"edge {role} {'is missing' if 'missing' in problem else 'does not exist'}"
+    if problem.startswith("capture raises"):
+        return " ".join(problem.split()[:5])
+    if problem.startswith("oracle"):
+        return "oracle"
+    for word in ("unaccounted", "witnesses", "out of order", "clause", "classes", "output"):
+        if word in problem:
+            return word
+    return "class"

@@ -1,0 +1,85 @@
+"""Random cases: tables with data, maybe views, and a query that nests constructs.
+
+``cases()`` is the Hypothesis strategy; ``case_of(seed)`` makes the same kind of case from a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+from hypothesis import strategies as st
+
+from tests.laws.draw import Draw, HypothesisDraw, SeededDraw
+from tests.laws.generator.maker import Maker, Query, Shape
+from tests.laws.generator.schema import Col, Table, table
+from tests.laws.generator.shapes import CORE
+
+
+@dataclass(frozen=True)
+class Case:
+    """Tables, views and a query; ``tied`` where the result is not determined."""
+
+    statements: tuple[str, ...]
+    sql: str
+    constructs: frozenset[str]
+    tied: bool = False
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A fresh database with the tables and views in it."""
+        connection = duckdb.connect()
+        connection.execute("SET threads = 1")
+        for statement in self.statements:
+            connection.execute(statement)
+        return connection
+
+    def __str__(self) -> str:
+        return ";\n".join([*self.statements, self.sql]) + ";"
+
+
+def make_case(draw: Draw, depth: int = 3, shapes: Mapping[str, Shape] = CORE) -> Case:
+    """A random case."""
+    tables = [table(draw, f"t{n}") for n in range(draw.number(2, 4))]
+    if not any(t.key for t in tables):
+        tables[0] = _keyed(tables[0])
+    views: dict[str, Query] = {}
+    statements = [sql for t in tables for sql in t.statements()]
+    for number in range(draw.number(0, 1)):
+        maker = Maker(draw, tables, dict(shapes), views)
+        query = maker.query(draw.number(0, 1))
+        name = f"v{number}"
+        statements.append(f"CREATE VIEW {name} AS {_with(maker, query)}")
+        views = {**views, name: query}
+    maker = Maker(draw, tables, dict(shapes), views)
+    query = maker.query(draw.number(0, depth))
+    sql = _with(maker, query)
+    if maker.chance(10):
+        maker.uses("order by")
+        sql = f"{_with(maker, replace(query, sql=f'SELECT * FROM ({query.sql}) AS z'))} ORDER BY 1"
+    return Case(tuple(statements), sql, frozenset(maker.constructs), maker.tied)
+
+
+def _keyed(plain: Table) -> Table:
+    rows = tuple((str(n), *row) for n, row in enumerate(plain.rows))
+    return Table(plain.name, (Col("k", "int"), *plain.cols), rows, ("k",))
+
+
+def _with(maker: Maker, query: Query) -> str:
+    """The query with its CTEs before it."""
+    if not maker.ctes:
+        return query.sql
+    listed = ", ".join(f"{name} AS ({cte.sql})" for name, cte in maker.ctes.items())
+    return f"WITH {listed} {query.sql}"
+
+
+def case_of(seed: int | str, depth: int = 3, shapes: Mapping[str, Shape] = CORE) -> Case:
+    """The case of a seed."""
+    return make_case(SeededDraw(seed), depth, shapes)
+
+
+@st.composite
+def cases(draw: Any, depth: int = 3, shapes: Mapping[str, Shape] = CORE) -> Case:
+    """Random cases for Hypothesis."""
+    return make_case(HypothesisDraw(draw), depth, shapes)

@@ -1,0 +1,1 @@
+"""Random schemas, data and queries that nest the constructs of SQL."""

@@ -1,0 +1,29 @@
+"""DISTINCT and DISTINCT ON."""
+
+from __future__ import annotations
+
+from tests.laws.generator.expressions import where
+from tests.laws.generator.maker import Maker, Query, scope_of
+from tests.laws.generator.shapes.limit import total_order
+
+
+def distinct(make: Maker, depth: int) -> Query:
+    """SELECT DISTINCT a few columns."""
+    source = make.source(depth)
+    scope = scope_of(source)
+    listed, cols = make.output(make.some(scope.refs)[:2])
+    sql = f"SELECT DISTINCT {listed} FROM {source.sql}{where(make, scope)}"
+    return Query(sql, cols, tuple(c.name for c in cols))
+
+
+def distinct_on(make: Maker, depth: int) -> Query:
+    """SELECT DISTINCT ON with an order that leaves no choice."""
+    source = make.source(depth, keyed=True)
+    scope = scope_of(source)
+    on = [ref for ref, _ in make.some(scope.refs)[:2]]
+    listed, cols = make.output(list(scope.refs))
+    order = ", ".join([*on, total_order(make, scope)])
+    sql = (f"SELECT DISTINCT ON ({', '.join(on)}) {listed} FROM {source.sql}"
+           f"{where(make, scope)} ORDER BY {order}")
+    names = {ref: col.name for (ref, _), col in zip(scope.refs, cols, strict=True)}
+    return Query(sql, cols, tuple(names[ref] for ref in scope.key or ()))
