@@ -1,0 +1,1 @@
+"""Questions over the store: where records came from, where they went, what became of them."""

@@ -1,0 +1,83 @@
+"""The Python API of the questions: what ``cdme`` and the dbt run-operations call too.
+
+>>> questions = Questions(con, manifest)            # doctest: +SKIP
+>>> questions.trace("daily", "day = DATE '2013-01-01'")["records"][0]["witnesses"]  # doctest: +SKIP
+
+Every method returns the document of INTERFACE.md as plain Python values. The connection is only
+read; temporary tables are made on it and dropped again. ``frozen=True`` says that nobody can write
+while the connection is open (a read-only one), so that metadata and fingerprints are read once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
+from cdme_adapter.project import Manifest
+from cdme_adapter.store.reader import Connection, Store
+
+
+class Questions:
+    """Questions over the stores of a DuckDB connection."""
+
+    def __init__(
+        self,
+        con: Connection,
+        manifest: Manifest | None = None,
+        *,
+        target_path: Path | None = None,
+        frozen: bool = False,
+        show_pii: bool = False,
+    ) -> None:
+        self.con = con
+        self.manifest = manifest or Manifest()
+        self.target_path = target_path
+        self.frozen = frozen
+        self.show_pii = show_pii
+        self._context: Context | None = None
+
+    def context(self) -> Context:
+        """What a question is answered from; read again unless the connection is frozen."""
+        if self._context is None or not self.frozen:
+            store = Store(self.con, self.frozen).load()
+            self._context = Context.over(store, self.manifest, self.show_pii)
+        return self._context
+
+    def trace(
+        self,
+        model: str,
+        where: str | None = None,
+        *,
+        to: str = "sources",
+        role: str = "direct",
+        limit: int = DEFAULT_LIMIT,
+        order_by: str | None = None,
+        fetch: bool = True,
+    ) -> dict[str, Any]:
+        """The records behind the output records of ``model`` that satisfy ``where``.
+
+        ``to`` is ``sources``, ``parents`` or a relation; ``role`` is ``direct`` or ``all``;
+        ``fetch=False`` gives ordinals only.
+        """
+        from cdme_adapter.lineage.trace import TraceQuestion, trace
+
+        question = TraceQuestion(model, where, to, role, limit, order_by, fetch)
+        return trace(self.context(), question)
+
+    def explain(
+        self,
+        model: str,
+        input: str,
+        where: str | None = None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        order_by: str | None = None,
+    ) -> dict[str, Any]:
+        """What became, in ``model``, of the records of ``input`` (any ancestor).
+
+        Without ``where`` the whole input is answered for; ``summary`` is complete in any case.
+        """
+        from cdme_adapter.lineage.explain import ExplainQuestion, explain
+
+        return explain(self.context(), ExplainQuestion(model, input, where, limit, order_by))

@@ -1,0 +1,120 @@
+"""Where the shown records of ``explain`` went: their descendants, and why they became several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.graph import Node
+from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.lineage.walk import Layer, Layers, Walk
+from cdme_adapter.provenance import Role
+from cdme_adapter.store.reader import Edge
+
+_SHOWN_OUTPUTS = 5
+
+
+class Destinations:
+    """The descendants of a few input records at every node on their way to the target."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        scratch: Scratch,
+        down: dict[Node, list[tuple[Edge, Node]]],
+        source: Node,
+        target: Node,
+        ordinals: list[int],
+    ) -> None:
+        self.ctx, self.scratch, self.down = ctx, scratch, down
+        self.source, self.target, self.ordinals = source, target, ordinals
+        self._layers: Layers | None = None
+        self._outputs: dict[int, tuple[int, list[int]]] | None = None
+
+    def _start(self) -> Layer:
+        table = self.scratch.table_of(["tag", "ord"], list(enumerate(self.ordinals)))
+        return Layer(table, {at: at for at in range(len(self.ordinals))})
+
+    def layer(self, node: Node) -> Layer | None:
+        """What the records reach at a node."""
+        if node == self.source:
+            return self._start()
+        if self._layers is None:
+            walk = Walk(self.ctx.graph, self.scratch, forward=True)
+            self._layers = walk.run(self.source, self._start(), lambda n: self.down.get(n, []))
+        return self._layers.get((node, Role.DIRECT))
+
+    def reached(self, node: Node, at: int, test: str = "true") -> list[int]:
+        """The ordinals at a node that descend from the record at a place, where a test holds."""
+        layer = self.layer(node)
+        if layer is None or layer.table is None or at not in layer.owner:
+            return []
+        rows = self.ctx.store.rows(
+            f"SELECT t.ord FROM {layer.table} t WHERE t.tag = {layer.owner[at]} AND {test}"
+            f" ORDER BY t.ord LIMIT {_SHOWN_OUTPUTS}"
+        )
+        return [row[0] for row in rows]
+
+    def outputs(self, at: int) -> dict[str, Any]:
+        """Into how many records of the target a record went, and what multiplied it."""
+        if self._outputs is None:
+            self._outputs = self._count_outputs()
+        count, ordinals = self._outputs.get(at, (0, []))
+        shown = self.ctx.show(self.target, ordinals)
+        found: dict[str, Any] = {
+            "relation": self.target.relation,
+            "count": count,
+            "records": [shown[o] for o in ordinals],
+        }
+        if count > 1:
+            found["fan_out"] = self._fan_out(at)
+        return found
+
+    def _count_outputs(self) -> dict[int, tuple[int, list[int]]]:
+        layer = self.layer(self.target)
+        if layer is None or layer.table is None:
+            return {}
+        rows = self.ctx.store.rows(
+            f"SELECT tag, count(*), list(ord ORDER BY ord)[:{_SHOWN_OUTPUTS}]"
+            f" FROM {layer.table} GROUP BY tag"
+        )
+        by_tag = {tag: (count, list(ordinals)) for tag, count, ordinals in rows}
+        return {at: by_tag[tag] for at, tag in layer.owner.items() if tag in by_tag}
+
+    def _fan_out(self, at: int) -> list[dict[str, Any]]:
+        """The other inputs of which several records met this one, model by model."""
+        found = []
+        for edge, node in self.down.get(self.source, []):
+            layer = self.layer(node)
+            if layer is None or layer.table is None or at not in layer.owner:
+                continue
+            where = f"tag = {layer.owner[at]}"
+            table, count = self.scratch.create(
+                f"SELECT 0 AS tag, ord FROM {layer.table} WHERE {where}"
+            )
+            if count > 1:
+                found += self._causes(edge, node, table)
+        return found
+
+    def _causes(self, edge: Edge, node: Node, table: str) -> list[dict[str, Any]]:
+        """The inputs of one model of which several records stand behind these outputs."""
+        causes = []
+        for other, parent in self.ctx.graph.parents(node):
+            if other.role is not Role.DIRECT or other.input == edge.input:
+                continue
+            for part in Walk(self.ctx.graph, self.scratch).hop(Layer(table, {0: 0}), other):
+                if part.table is None:
+                    continue
+                rows = self.ctx.store.rows(f"SELECT ord FROM {part.table} ORDER BY ord")
+                if len(rows) > 1:
+                    ordinals = [row[0] for row in rows[:_SHOWN_OUTPUTS]]
+                    shown = self.ctx.show(parent, ordinals)
+                    causes.append(
+                        {
+                            "model": node.relation,
+                            "relation": parent.relation,
+                            "count": len(rows),
+                            "records": [shown[o] for o in ordinals],
+                        }
+                    )
+        return causes

@@ -1,0 +1,229 @@
+"""``explain``: what became of input records in a model, however many models lie between them.
+
+Every lost record answers with the clause that removed it (REQ-F-ACC-005); the summary covers all
+records whatever the limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.clauses import failing_values
+from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
+from cdme_adapter.lineage.destinations import Destinations
+from cdme_adapter.lineage.fates import Fate, Fates
+from cdme_adapter.lineage.freshness import worst
+from cdme_adapter.lineage.graph import Node, leading_to, ordered
+from cdme_adapter.lineage.relations import select_ordinals
+from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.provenance import Role
+from cdme_adapter.store.reader import Edge
+
+
+@dataclass(frozen=True)
+class ExplainQuestion:
+    """What ``cdme explain`` was asked."""
+
+    model: str
+    input: str
+    where: str | None = None
+    limit: int = DEFAULT_LIMIT
+    order_by: str | None = None
+
+
+Down = dict[Node, list[tuple[Edge, Node]]]
+
+
+def explain(ctx: Context, question: ExplainQuestion) -> dict[str, Any]:
+    """The answer of INTERFACE.md, ``explain``."""
+    model, generation = ctx.stored_model(question.model)
+    wanted = ctx.resolve(question.input, "relation")
+    target = ctx.graph.node(model, generation.id)
+    source, down, consulted = _between(ctx, target, wanted)
+    stale = worst([ctx.stale(source), ctx.stale(target)])
+    with Scratch(ctx.store.con) as scratch:
+        asked = _select(ctx, question, source, scratch)
+        if consulted:
+            summary, picked = _consulted(ctx, source, asked, question.limit)
+            records = _plain(ctx, source, picked)
+        else:
+            order = ordered(source, lambda node: down.get(node, []))
+            fates = Fates(ctx, scratch, order, down, asked)
+            codes = fates.table()
+            summary = _summary(ctx, fates, codes)
+            chosen = _chosen(ctx, asked, codes, question.limit)
+            records = _records(ctx, scratch, fates, source, target, chosen)
+    count = sum(entry["count"] for entry in summary)
+    return {
+        "model": model,
+        "input": wanted,
+        "run_id": generation.run_id,
+        "stale": stale,
+        "count": count,
+        "truncated": count > len(records),
+        "records": records,
+        "summary": summary,
+    }
+
+
+def _between(ctx: Context, target: Node, wanted: str) -> tuple[Node, Down, bool]:
+    """The input's node, the hops from it to the target, and whether it is only consulted."""
+    for roles in ((Role.DIRECT,), tuple(Role)):
+        found = _subgraph(ctx, target, wanted, roles)
+        if found:
+            return found[0], found[1], len(roles) > 1
+    node = ctx.manifest.nodes.get(wanted)
+    if node and not node.stored:
+        raise QuestionError(
+            f"{wanted} stores no records: its clauses are accounted in the models that read it",
+            code="NOT_STORED",
+            remedy=f"ask for a relation beneath it: {', '.join(sorted(node.parents))}",
+        )
+    upstream = ordered(target, ctx.graph.parents)[1:]
+    raise ctx.no_such_upstream(target.relation, wanted, {n.relation for n in upstream})
+
+
+def _subgraph(
+    ctx: Context, target: Node, wanted: str, roles: tuple[Role, ...]
+) -> tuple[Node, Down] | None:
+    def hops(node: Node) -> list[tuple[Edge, Node]]:
+        return [hop for hop in ctx.graph.parents(node) if hop[0].role in roles]
+
+    order = ordered(target, hops)
+    sources = [node for node in order if node.relation == wanted and node != target]
+    if not sources:
+        return None
+    source = min(sources, key=lambda n: (ctx.stale(n) is True, -n.generation))
+    useful = leading_to(order, hops, lambda node: node == source)
+    down: Down = {}
+    for node in order:
+        for edge, parent in hops(node):
+            if parent in useful and node != source:
+                down.setdefault(parent, []).append((edge, node))
+    return source, down
+
+
+def _select(ctx: Context, question: ExplainQuestion, source: Node, scratch: Scratch) -> str | None:
+    """The table (pos, ord) of the records that were asked about; None for the whole input."""
+    if question.where is None and question.order_by is None:
+        return None
+    generation = ctx.graph.generation(source)
+    if generation is None or ctx.stale(source) is True:
+        raise QuestionError(
+            f"{source.relation} has changed since {question.model} was built, so its present"
+            " records are not those that were read",
+            code="STALE_INPUT",
+            remedy="run `dbt build` and ask again, or ask without --where for the summary",
+        )
+    asked = scratch.name()
+    table = ctx.need_table(generation)
+    select_ordinals(ctx.store, table, question.where, question.order_by, asked)
+    return asked
+
+
+def _summary(ctx: Context, fates: Fates, codes: str) -> list[dict[str, Any]]:
+    """How many records met each fate; complete whatever the limit."""
+    counts: Counter[Fate] = Counter()
+    for code, count in ctx.store.rows(f"SELECT code, count(*) FROM {codes} GROUP BY code"):
+        counts[fates.decode(code)] += count
+    order = sorted(
+        counts.items(),
+        key=lambda item: (item[0].name, item[0].model or "", -item[1], _reason_id(item[0]) or ""),
+    )
+    return [_summary_entry(fate, count) for fate, count in order]
+
+
+def _reason_id(fate: Fate) -> str | None:
+    return fate.reason.id if fate.reason else None
+
+
+def _summary_entry(fate: Fate, count: int) -> dict[str, Any]:
+    reason = fate.reason
+    return {
+        "class": fate.name,
+        "first_lost_at": fate.model,
+        "reason_id": _reason_id(fate),
+        "verdict": fate.verdict,
+        "count": count,
+        "kind": reason.kind.value if reason else None,
+        "sql": reason.sql if reason else None,
+        "file": reason.file if reason else None,
+        "line": reason.line if reason else None,
+    }
+
+
+def _chosen(ctx: Context, asked: str | None, codes: str, limit: int) -> list[tuple[int, int]]:
+    """The (ordinal, code) of the records to show, in the wanted order."""
+    join, order = (f" JOIN {asked} a ON a.ord = c.ord", "a.pos") if asked else ("", "c.ord")
+    sql = f"SELECT c.ord, c.code FROM {codes} c{join} ORDER BY {order}"
+    rows = ctx.store.rows(sql + (f" LIMIT {limit}" if limit else ""))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _records(
+    ctx: Context,
+    scratch: Scratch,
+    fates: Fates,
+    source: Node,
+    target: Node,
+    chosen: list[tuple[int, int]],
+) -> list[dict[str, Any]]:
+    ordinals = [ordinal for ordinal, _ in chosen]
+    shown = ctx.show(source, ordinals)
+    judged = [fates.decode(code) for _, code in chosen]
+    went = Destinations(ctx, scratch, fates.down, source, target, ordinals)
+    values = failing_values(ctx, went, judged)
+    return [
+        {
+            **shown[ordinal],
+            "class": judged[at].name,
+            "first_lost_at": judged[at].model,
+            "reason": _reason(judged[at], values.get(at, {})),
+            "outputs": went.outputs(at) if judged[at].name == "contributed" else None,
+        }
+        for at, ordinal in enumerate(ordinals)
+    ]
+
+
+def _reason(fate: Fate, values: dict[str, Any]) -> dict[str, Any] | None:
+    if fate.name not in ("filtered", "error"):
+        return None
+    reason = fate.reason
+    return {
+        "id": reason.id if reason else None,
+        "kind": reason.kind.value if reason else fate.name,
+        "sql": reason.sql if reason else None,
+        "verdict": fate.verdict,
+        "values": values,
+        "file": reason.file if reason else None,
+        "line": reason.line if reason else None,
+    }
+
+
+def _consulted(
+    ctx: Context, source: Node, asked: str | None, limit: int
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Records that no direct edge leads on from are consulted, all of them."""
+    generation = ctx.graph.generation(source)
+    if asked is None and generation is None:
+        return [], []
+    if asked is None and generation is not None:
+        table = ctx.need_table(generation)
+        asked = f"(SELECT {table.ordinal} AS ord, {table.ordinal} AS pos FROM {table.source})"
+    count = int(ctx.store.rows(f"SELECT count(*) FROM {asked}")[0][0])
+    rows = ctx.store.rows(
+        f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else "")
+    )
+    summary = [_summary_entry(Fate("consulted"), count)] if count else []
+    return summary, [row[0] for row in rows]
+
+
+def _plain(ctx: Context, source: Node, ordinals: list[int]) -> list[dict[str, Any]]:
+    shown = ctx.show(source, ordinals)
+    return [
+        {**shown[o], "class": "consulted", "first_lost_at": None, "reason": None, "outputs": None}
+        for o in ordinals
+    ]

@@ -1,0 +1,205 @@
+"""What became of input records on their way to a target: one code per record, set by set.
+
+A code orders what can become of a record: the class first, then how far along the DAG, then the
+place of the clause. The fate of a record is the greatest code among its derivations, so it is
+computed by ``max`` over the reverse joins from the target back, factorised; nothing is multiplied
+(SEMANTICS.md, "Several models").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.graph import Node
+from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.store.reader import VERDICTS, Edge, StoredReason, literal
+
+UNACCOUNTED, FILTERED, ERROR, UNKNOWN, CONTRIBUTED = 1, 2, 3, 4, 5
+CLASSES = {1: "unaccounted", 2: "filtered", 3: "error", 4: "unknown", 5: "contributed"}
+
+_VERDICT_ORDER = ("null", "excluded", "rank", "no_match", "false")
+_CLASS, _PLACE, _REASON, _EDGE = 1 << 56, 1 << 40, 1 << 24, 1 << 4
+
+
+@dataclass(frozen=True)
+class Fate:
+    """A decoded code: the class, and for a loss the model, the edge, the reason and the verdict."""
+
+    name: str
+    model: str | None = None
+    edge: Edge | None = None
+    reason: StoredReason | None = None
+    verdict: str | None = None
+
+
+Hop = tuple[Edge, Node]
+
+
+@dataclass
+class Fates:
+    """The fates of one input's records in one target.
+
+    ``down`` gives the hops from each node towards the target, ``order`` the nodes from the input to
+    the target. ``asked`` is a table (pos, ord) of the input's records, or None for all of them.
+    """
+
+    ctx: Context
+    scratch: Scratch
+    order: list[Node]
+    down: dict[Node, list[Hop]]
+    asked: str | None
+    _present: dict[Node, str] = field(default_factory=dict)
+    _steps: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    _codes: dict[Node, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.places = {node.relation: at + 1 for at, node in enumerate(self._by_distance())}
+        self.edges = [edge for node in self.order for edge, _ in self.down.get(node, [])]
+        self._edge_at = {edge.id: at for at, edge in enumerate(self.edges)}
+        self._models = {place: relation for relation, place in self.places.items()}
+
+    def _by_distance(self) -> list[Node]:
+        """The nodes by their longest way from the input: the furthest last."""
+        distance = dict.fromkeys(self.order, 0)
+        for node in self.order:
+            for _, following in self.down.get(node, []):
+                distance[following] = max(distance[following], distance[node] + 1)
+        return sorted(self.order, key=lambda n: (distance[n], n.relation, n.generation))
+
+    def table(self) -> str:
+        """A table (ord, code) of the input's records."""
+        source, target = self.order[0], self.order[-1]
+        self._spread(source)
+        for node in reversed(self.order):
+            if node != target:
+                self._codes[node] = self._judge(node)
+        return self._codes[source]
+
+    # -- forward: the records of each node that descend from what was asked ----------------------
+
+    def _spread(self, source: Node) -> None:
+        if self.asked is None:
+            return
+        self._present[source], _ = self.scratch.create(f"SELECT ord FROM {self.asked}")
+        arrived: dict[Node, list[str]] = {}
+        for node in self.order:
+            if node != source:
+                parts = " UNION ".join(arrived.get(node, [])) or "SELECT NULL::BIGINT WHERE false"
+                self._present[node], _ = self.scratch.create(f"SELECT ord FROM ({parts}) t(ord)")
+            for edge, following in self.down.get(node, []):
+                for path, chain in enumerate(edge.chains):
+                    last = self._restrict(edge, path, chain, self._present[node])
+                    arrived.setdefault(following, []).append(f"SELECT o FROM {last}")
+
+    def _restrict(self, edge: Edge, path: int, chain: tuple[int, ...], present: str) -> str:
+        """Keep the pairs of a chain that lead on from present records; the first map's table."""
+        reached, column = present, "ord"
+        for step in reversed(range(len(chain))):
+            name, _ = self.scratch.create(
+                f"SELECT p.o, p.i FROM {edge.store}.store_pairs p"
+                f" JOIN (SELECT DISTINCT {column} AS i FROM {reached}) r ON r.i = p.i"
+                f" WHERE p.map = {chain[step]}"
+            )
+            self._steps[edge.id, path, step] = name
+            reached, column = name, "o"
+        return reached
+
+    def _pairs(self, edge: Edge, path: int, step: int, map_id: int) -> str:
+        kept = self._steps.get((edge.id, path, step))
+        return kept or f"(SELECT o, i FROM {edge.store}.store_pairs WHERE map = {map_id})"
+
+    # -- backward: the code of every record of each node -----------------------------------------
+
+    def _judge(self, node: Node) -> str:
+        """The table (ord, code) of a node's records."""
+        hops = self.down.get(node, [])
+        parts = [part for edge, following in hops for part in self._evidence(edge, following)]
+        floor = max((UNKNOWN * _CLASS for edge, _ in hops if not edge.known), default=0)
+        default = max(self._unaccounted(node), floor)
+        known = " UNION ALL ".join(parts) or "SELECT NULL::BIGINT, NULL::BIGINT WHERE false"
+        best = f"SELECT ord, max(code) AS code FROM ({known}) e(ord, code) GROUP BY ord"
+        table, _ = self.scratch.create(
+            f"SELECT u.ord, greatest(coalesce(b.code, {default}), {floor})::BIGINT AS code"
+            f" FROM {self._universe(node)} u LEFT JOIN ({best}) b ON b.ord = u.ord"
+        )
+        return table
+
+    def _unaccounted(self, node: Node) -> int:
+        places = [self.places[following.relation] for _, following in self.down.get(node, [])]
+        return UNACCOUNTED * _CLASS + max(places, default=0) * _PLACE
+
+    def _universe(self, node: Node) -> str:
+        """All records of a node that are to be judged, as (ord)."""
+        if node in self._present:
+            return self._present[node]
+        generation = self.ctx.graph.generation(node)
+        if generation is not None and self.ctx.stale(node) is not True:
+            table = self.ctx.table(generation)
+            if table is not None:
+                return f"(SELECT {table.ordinal} AS ord FROM {table.source})"
+        rows = (generation.row_count if generation else None) or 0
+        return f"(SELECT range AS ord FROM range({rows}))"
+
+    def _evidence(self, edge: Edge, following: Node) -> list[str]:
+        """SELECTs of (ord, code): what an edge's metadata shows of its input's records."""
+        parts = [
+            self._carried(edge, path, chain, following) for path, chain in enumerate(edge.chains)
+        ]
+        place = self.places[following.relation] * _PLACE
+        base = FILTERED * _CLASS + place + self._edge_at[edge.id] * _EDGE
+        ranks = " ".join(
+            f"WHEN {number} THEN {_VERDICT_ORDER.index(word)}"
+            for number, word in enumerate(VERDICTS)
+        )
+        parts.append(
+            f"SELECT i, {base} + CAST(reason AS BIGINT) * {_REASON} + CASE verdict {ranks} END"
+            f" FROM {edge.store}.store_filtered WHERE edge = {edge.id}"
+        )
+        code = ERROR * _CLASS + place + self._edge_at[edge.id] * _EDGE
+        parts.append(f"SELECT i, {code} FROM {edge.store}.store_errors WHERE {error_test(edge)}")
+        return parts
+
+    def _carried(self, edge: Edge, path: int, chain: tuple[int, ...], following: Node) -> str:
+        """The codes of the outputs, brought back to the inputs over one chain."""
+        table = self._codes.get(following)
+        code = str(CONTRIBUTED * _CLASS)
+        if table:
+            code = f"coalesce(c.code, {self._unaccounted(following)})"
+        for step, map_id in enumerate(chain):
+            pairs = self._pairs(edge, path, step, map_id)
+            join = f" LEFT JOIN {table} c ON c.ord = p.o" if table else ""
+            table, _ = self.scratch.create(
+                f"SELECT p.i AS ord, max({code}) AS code FROM {pairs} p{join} GROUP BY p.i"
+            )
+            code = "coalesce(c.code, 0)"
+        return f"SELECT ord, code FROM {table}"
+
+    def decode(self, code: int) -> Fate:
+        """What a code says."""
+        kind, rest = divmod(code, _CLASS)
+        place, rest = divmod(rest, _PLACE)
+        number, rest = divmod(rest, _REASON)
+        at, verdict = divmod(rest, _EDGE)
+        if kind in (CONTRIBUTED, UNKNOWN):
+            return Fate(CLASSES[kind])
+        model = self._models.get(place)
+        if kind == UNACCOUNTED:
+            return Fate("unaccounted", model)
+        edge = self.edges[at]
+        if kind == ERROR:
+            return Fate("error", model, edge)
+        reasons = {r.number: r for r in self.ctx.store.reasons(edge)}
+        return Fate("filtered", model, edge, reasons.get(number), _VERDICT_ORDER[verdict])
+
+
+def error_test(edge: Edge) -> str:
+    """The condition on ``store_errors`` for the errors of an edge's own run."""
+    test = (
+        f"run_id = {literal(edge.run_id)} AND model = {literal(edge.model)}"
+        f" AND input = {literal(edge.input)}"
+    )
+    if edge.input_generation is not None:
+        test += f" AND coalesce(input_generation, {edge.input_generation})"
+        test += f" = {edge.input_generation}"
+    return test

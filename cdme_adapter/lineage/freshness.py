@@ -1,0 +1,87 @@
+"""Whether a relation still holds the generation that an edge speaks of (never assumed)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cdme_adapter.store.reader import Generation, Store, quote
+
+Stale = Literal[False, True, "unknown"]
+
+
+def worst(states: list[Stale]) -> Stale:
+    """The state of an answer that rests on several ends.
+
+    >>> worst([False, "unknown"]), worst([True, "unknown"]), worst([])
+    ('unknown', True, False)
+    """
+    if any(state is True for state in states):
+        return True
+    return "unknown" if any(state == "unknown" for state in states) else False
+
+
+@dataclass
+class Freshness:
+    """Compares generations with the database now; remembers, where nothing can change."""
+
+    store: Store
+    _seen: dict[int, Stale] = field(default_factory=dict)
+    _now: dict[str, str | None] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Look again, unless nobody can have written since."""
+        if not self.store.frozen:
+            self._seen.clear()
+            self._now.clear()
+
+    def of(self, generation: Generation | None) -> Stale:
+        """True: gone. False: there, unchanged. "unknown": no sound fingerprint tells."""
+        if generation is None:
+            return True
+        if generation.id not in self._seen:
+            self._seen[generation.id] = self._look(generation)
+        return self._seen[generation.id]
+
+    def _look(self, generation: Generation) -> Stale:
+        if generation.relation.startswith("file."):
+            return "unknown"
+        count = self._count(generation)
+        if count is None:
+            return True
+        if generation.row_count is not None and count != generation.row_count:
+            return True
+        current = self.store.current.get(generation.relation)
+        if current is not None:
+            return current != generation.id
+        now = self._fingerprint(generation)
+        if now is None or generation.fingerprint is None:
+            return "unknown"
+        return now != generation.fingerprint
+
+    def _count(self, generation: Generation) -> int | None:
+        parts = (generation.database, generation.schema, generation.name)
+        name = ".".join(quote(part) for part in parts if part)
+        try:
+            return int(self.store.rows(f"SELECT count(*) FROM {name}")[0][0])
+        except Exception:
+            return None
+
+    def _fingerprint(self, generation: Generation) -> str | None:
+        if generation.relation not in self._now:
+            self._now[generation.relation] = fingerprint(self.store, generation)
+        return self._now[generation.relation]
+
+
+def fingerprint(store: Store, generation: Generation) -> str | None:
+    """The present fingerprint of a relation that CDME does not write, or None: not sound."""
+    try:
+        from cdme_adapter.engines import duckdb as engine
+    except ImportError:
+        return None
+    look: Callable[..., Any] | None = getattr(engine, "fingerprint", None)
+    if look is None:
+        return None
+    found = look(store.rows, generation.database, generation.schema, generation.name)
+    return None if found is None else str(found)

@@ -1,0 +1,140 @@
+"""The stored relations that records are fetched from, by the ordinals of a generation."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cdme_adapter.errors import CdmeError, QuestionError
+from cdme_adapter.lineage.values import MASK, Column
+from cdme_adapter.store.reader import Connection, Generation, Store, quote
+
+
+@dataclass(frozen=True)
+class Table:
+    """A relation in the database and how its records are numbered."""
+
+    id: str
+    name: str
+    columns: tuple[Column, ...]
+    masked: frozenset[str] = frozenset()
+
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether DuckDB's row id can be read; a user's column of that name hides it."""
+        return all(c.name.lower() != "rowid" for c in self.columns)
+
+    @property
+    def source(self) -> str:
+        """Something to select FROM, with the ordinal in reach of :attr:`ordinal`."""
+        if self.numbered:
+            return f"{self.name} AS r"
+        return f"(SELECT *, row_number() OVER () - 1 AS __cdme_ordinal FROM {self.name}) AS r"
+
+    @property
+    def ordinal(self) -> str:
+        """The ordinal of a record of :attr:`source`."""
+        return "r.rowid" if self.numbered else "r.__cdme_ordinal"
+
+    def column(self, name: str) -> Column | None:
+        """The column of this name, whatever its case."""
+        wanted = name.lower()
+        return next((c for c in self.columns if c.name.lower() == wanted), None)
+
+    def record(self, values: Sequence[Any]) -> dict[str, Any]:
+        """A record from values selected with :meth:`Column.sql`, with masked columns masked."""
+        return {
+            c.name: MASK if v is not None and c.name.lower() in self.masked else c.plain(v)
+            for c, v in zip(self.columns, values, strict=True)
+        }
+
+
+def open_table(con: Connection, generation: Generation, masked: frozenset[str]) -> Table | None:
+    """The table that holds a generation's relation, or None where it is gone."""
+    parts = (generation.database, generation.schema, generation.name)
+    name = ".".join(quote(part) for part in parts if part)
+    try:
+        described = con.execute(f"DESCRIBE {name}").fetchall()
+    except Exception:
+        return None
+    columns = tuple(Column(row[0], str(row[1])) for row in described)
+    return Table(generation.relation, name, columns, masked)
+
+
+def fetch_records(store: Store, table: Table, ordinals: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Records by their ordinals: joined, because that prunes the scan where IN does not."""
+    wanted = sorted(set(ordinals))
+    if not wanted:
+        return {}
+    selected = ", ".join(c.sql("r") for c in table.columns)
+    rows = store.rows(
+        f"SELECT {table.ordinal}, {selected} FROM {table.source}"
+        f" JOIN (SELECT unnest(?::BIGINT[]) AS ord) w ON {table.ordinal} = w.ord",
+        [wanted],
+    )
+    return {row[0]: table.record(row[1:]) for row in rows}
+
+
+def fetch_keys(store: Store, generation: Generation, ordinals: Iterable[int]) -> dict[int, str]:
+    """The stored keys of records, as JSON text."""
+    wanted = sorted(set(ordinals))
+    if not wanted:
+        return {}
+    return dict(
+        store.rows(
+            f"SELECT k.ordinal, k.key FROM {generation.store}.store_keys k"
+            " JOIN (SELECT unnest(?::BIGINT[]) AS ord) w ON k.ordinal = w.ord"
+            f" WHERE k.generation = {generation.id}",
+            [wanted],
+        )
+    )
+
+
+def check_expression(con: Any, sql: str) -> None:
+    """Refuse text that is more than one SELECT: a predicate must not smuggle in a statement."""
+    statements = con.extract_statements(sql)
+    if len(statements) != 1 or not str(statements[0].type).upper().endswith("SELECT"):
+        raise QuestionError(
+            "a predicate is one SQL expression, not several statements", code="BAD_PREDICATE"
+        )
+
+
+def select_ordinals(
+    store: Store, table: Table, where: str | None, order_by: str | None, target: str
+) -> int:
+    """Write the ordinals of the records that match into temp table ``target``; how many there are.
+
+    ``target`` has (pos, ord): the place in the wanted order and the ordinal.
+    """
+    order = order_by or table.ordinal
+    place = f"row_number() OVER (ORDER BY {order}\n) - 1" if order_by else table.ordinal
+    inner = f"SELECT {table.ordinal} AS ord, {place} AS pos FROM {table.source}" + (
+        f" WHERE (\n{where}\n)" if where else ""
+    )
+    try:
+        check_expression(store.con, inner)
+        store.con.execute(f"CREATE TEMP TABLE {target} AS SELECT pos, ord FROM ({inner})")
+    except CdmeError:
+        raise
+    except Exception as error:
+        raise predicate_error(table, where or order, error) from error
+    return int(store.rows(f"SELECT count(*) FROM {target}")[0][0])
+
+
+def predicate_error(table: Table, text: str, error: Exception) -> QuestionError:
+    """What DuckDB says about a predicate, with the nearest column where a name is unknown."""
+    message = str(error).split("\n\n")[0].split("\nLINE")[0].strip()
+    remedy = ""
+    if "not found" in message and '"' in message:
+        wanted = message.split('"')[1]
+        near = difflib.get_close_matches(wanted, [c.name for c in table.columns], n=1, cutoff=0.5)
+        remedy = f"did you mean {near[0]}? " if near else ""
+        remedy += "columns are: " + ", ".join(c.name for c in table.columns)
+    return QuestionError(
+        f"`{text}` cannot be evaluated over {table.id}: {message.splitlines()[0]}",
+        code="BAD_PREDICATE",
+        remedy=remedy,
+    )

@@ -1,0 +1,145 @@
+"""``trace``: the records behind output records, from metadata alone (REQ-F-ADJ-005, -007)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
+from cdme_adapter.lineage.freshness import Stale, worst
+from cdme_adapter.lineage.graph import Node, leading_to, ordered
+from cdme_adapter.lineage.listing import Reached, Shown, collect, is_cut
+from cdme_adapter.lineage.relations import select_ordinals
+from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.lineage.walk import Layer, Layers, Walk
+from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.store.reader import Edge
+
+
+@dataclass(frozen=True)
+class TraceQuestion:
+    """What ``cdme trace`` was asked."""
+
+    model: str
+    where: str | None = None
+    to: str = "sources"
+    role: str = "direct"
+    limit: int = DEFAULT_LIMIT
+    order_by: str | None = None
+    fetch: bool = True
+
+
+def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
+    """The answer of INTERFACE.md, ``trace``."""
+    model, generation = ctx.stored_model(question.model)
+    start = ctx.graph.node(model, generation.id)
+    with Scratch(ctx.store.con) as scratch:
+        asked = scratch.name()
+        count = select_ordinals(
+            ctx.store, ctx.need_table(generation), question.where, question.order_by, asked
+        )
+        picked = _picked(ctx, asked, question.limit)
+        layers, ends = _walk(ctx, question, start, scratch, picked)
+        witnessed = _witnessed(layers, start, ctx)
+        reached = collect(ctx, {k: v for k, v in layers.items() if k[0] in ends}, question.limit)
+        records = _records(ctx, question, start, picked, reached, witnessed)
+    stale, stale_ends = _staleness(ctx, start, {node for node, _ in layers} & ends)
+    return {
+        "model": model,
+        "run_id": generation.run_id,
+        "exactness": _exactness(reached).value,
+        "stale": stale,
+        "stale_ends": stale_ends,
+        "recomputed": False,
+        "count": count,
+        "truncated": count > len(records) or any(is_cut(r["witnesses"]) for r in records),
+        "records": records,
+    }
+
+
+def _picked(ctx: Context, asked: str, limit: int) -> list[int]:
+    rows = ctx.store.rows(
+        f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else "")
+    )
+    return [row[0] for row in rows]
+
+
+def _walk(
+    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, picked: list[int]
+) -> tuple[Layers, set[Node]]:
+    """The layers behind the picked records, and the nodes that the question is about."""
+
+    def hops(node: Node) -> list[tuple[Edge, Node]]:
+        every = ctx.graph.parents(node)
+        if question.role == "direct":
+            every = [hop for hop in every if hop[0].role is Role.DIRECT]
+        return every
+
+    order = ordered(start, hops)
+    if question.to == "sources":
+        ends = {node for node in order if node != start and not ctx.graph.parents(node)}
+    elif question.to == "parents":
+        ends = {node for _, node in hops(start)}
+    else:
+        wanted = ctx.resolve(question.to)
+        ends = {node for node in order if node.relation == wanted and node != start}
+        if not ends:
+            raise ctx.no_such_upstream(start.relation, wanted, {n.relation for n in order[1:]})
+    useful = leading_to(order, hops, lambda node: node in ends)
+
+    def pruned(node: Node) -> list[tuple[Edge, Node]]:
+        return [hop for hop in hops(node) if node == start or hop[1] in useful]
+
+    table = scratch.table_of(["tag", "ord"], list(enumerate(picked)))
+    layer = Layer(table, {tag: tag for tag in range(len(picked))})
+    stop = ends if question.to == "parents" else None
+    return Walk(ctx.graph, scratch).run(start, layer, pruned, stop), ends
+
+
+def _witnessed(layers: Layers, start: Node, ctx: Context) -> set[int]:
+    """The origins that have a direct witness in what the model reads, or may have."""
+    inputs = {node for edge, node in ctx.graph.parents(start) if edge.role is Role.DIRECT}
+    return {
+        origin
+        for (node, role), layer in layers.items()
+        if node in inputs and role is Role.DIRECT
+        for origin in layer.origins
+    }
+
+
+def _records(
+    ctx: Context,
+    question: TraceQuestion,
+    start: Node,
+    picked: list[int],
+    reached: dict[int, list[Reached]],
+    witnessed: set[int],
+) -> list[dict[str, Any]]:
+    shown = Shown(ctx, reached, question.fetch)
+    own = (
+        ctx.show(start, picked)
+        if question.fetch
+        else {o: {"key": {"rowid": o}, "record": None} for o in picked}
+    )
+    return [
+        {
+            **own[ordinal],
+            "generated": origin not in witnessed,
+            "witnesses": [shown.entry(e, question.limit) for e in reached.get(origin, [])],
+        }
+        for origin, ordinal in enumerate(picked)
+    ]
+
+
+def _exactness(reached: dict[int, list[Reached]]) -> Exactness:
+    found = Exactness.EXACT
+    for entries in reached.values():
+        for entry in entries:
+            found = found.meet(entry.exactness)
+    return found
+
+
+def _staleness(ctx: Context, start: Node, ends: set[Node]) -> tuple[Stale, list[str]]:
+    states = {node: ctx.stale(node) for node in sorted({start, *ends})}
+    named = sorted({node.relation for node, state in states.items() if state is not False})
+    return worst(list(states.values())), named

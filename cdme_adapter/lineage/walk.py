@@ -1,0 +1,192 @@
+"""Composes reverse joins over the graph, factorised: sets of ordinals, never their product.
+
+Each record that is asked about is an *origin*. At a node, origins that have reached the same set
+of records share one *tag*, so a window's partition or a group of a million rows is passed once,
+however many of its rows are asked about. Roles compose by ``Role.then`` and exactness by
+``Exactness.meet`` (REQ-F-ADJ-004, REQ-F-ADJ-005).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cdme_adapter.lineage.graph import Graph, Hops, Node, ordered
+from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.store.reader import Edge
+
+Path = tuple[str, ...]
+PATH_LIMIT = 1000
+
+
+@dataclass
+class Layer:
+    """What the origins reach at one node in one role.
+
+    ``table`` holds (tag, ord); ``owner`` gives each origin its tag; ``opaque`` are the origins of
+    which nothing more is known from here on.
+    """
+
+    table: str | None
+    owner: dict[int, int]
+    exactness: Exactness = Exactness.EXACT
+    opaque: set[int] = field(default_factory=set)
+    paths: dict[Path, set[int]] = field(default_factory=dict)
+
+    @property
+    def origins(self) -> set[int]:
+        """The origins that reach anything here, or may."""
+        return set(self.owner) | self.opaque
+
+    def exactness_of(self, origin: int) -> Exactness:
+        """How exactly the records of one origin are known."""
+        return Exactness.OPAQUE if origin in self.opaque else self.exactness
+
+
+Layers = dict[tuple[Node, Role], Layer]
+
+
+@dataclass
+class Walk:
+    """One walk, backward (from outputs to witnesses) or forward."""
+
+    graph: Graph
+    scratch: Scratch
+    forward: bool = False
+
+    def run(self, start: Node, layer: Layer, hops: Hops, stop: set[Node] | None = None) -> Layers:
+        """All layers that are reached from ``start``; nothing is passed beyond ``stop``."""
+        arrived: dict[tuple[Node, Role], list[Layer]] = defaultdict(list)
+        found: Layers = {}
+        for node in ordered(start, hops):
+            here = [(None, layer)] if node == start else self._layers_at(node, arrived, found)
+            if stop is not None and node in stop and node != start:
+                continue
+            for edge, following in hops(node):
+                for role, held in here:
+                    composed = edge.role if role is None else role.then(edge.role)
+                    arrived[following, composed] += self.hop(held, edge)
+        return found
+
+    def _layers_at(
+        self, node: Node, arrived: dict[tuple[Node, Role], list[Layer]], found: Layers
+    ) -> list[tuple[Role | None, Layer]]:
+        here: list[tuple[Role | None, Layer]] = []
+        for role in Role:
+            parts = [p for p in arrived.pop((node, role), []) if p.origins]
+            if parts:
+                found[node, role] = self.merge(parts)
+                here.append((role, found[node, role]))
+        return here
+
+    def hop(self, layer: Layer, edge: Edge) -> list[Layer]:
+        """What one edge leads to: a layer for each of its chains of maps."""
+        exactness = layer.exactness.meet(edge.exactness)
+        opaque = set(layer.opaque)
+        found: list[Layer] = []
+        if not edge.known and not edge.whole:
+            opaque |= set(layer.owner)
+        elif layer.table is not None and edge.whole:
+            found.append(self._whole(layer, edge))
+        elif layer.table is not None:
+            found += [self._chain(layer, edge, chain) for chain in edge.chains]
+        if opaque:
+            found.append(Layer(None, {}, opaque=opaque))
+        step = self.graph.path(edge)
+        for part in found:
+            part.exactness = exactness
+            part.paths = _extend(layer, step[::-1] if self.forward else step, part.origins)
+        return found
+
+    def _chain(self, layer: Layer, edge: Edge, chain: tuple[int, ...]) -> Layer:
+        have, get = ("i", "o") if self.forward else ("o", "i")
+        part = layer
+        for map_id in reversed(chain) if self.forward else chain:
+            table, count = self.scratch.create(
+                f"SELECT DISTINCT t.tag, p.{get} AS ord FROM {part.table} t"
+                f" JOIN {edge.store}.store_pairs p ON p.{have} = t.ord WHERE p.map = {map_id}"
+            )
+            part = self._collapse(Layer(table, part.owner), count)
+            if part.table is None:
+                break
+        return part
+
+    def _whole(self, layer: Layer, edge: Edge) -> Layer:
+        """Every record on the other side: all that an edge without maps allows to say."""
+        generation = edge.output_generation if self.forward else edge.input_generation
+        known = self.graph.store.generations.get(generation or 0)
+        rows = known.row_count if known else None
+        if rows is None:
+            return Layer(None, {}, opaque=set(layer.owner))
+        table, _ = self.scratch.create(f"SELECT 0 AS tag, range AS ord FROM range({rows})")
+        return Layer(table, dict.fromkeys(layer.owner, 0))
+
+    def _collapse(self, layer: Layer, count: int) -> Layer:
+        """Drop origins without records; let origins with the same records share a tag."""
+        if count == 0:
+            return Layer(None, {})
+        if len(set(layer.owner.values())) == 1:
+            return layer
+        same: dict[tuple[object, ...], int] = {}
+        shared: dict[int, int] = {}
+        for tag, *signature in self.graph.store.rows(
+            "SELECT tag, count(*), min(ord), max(ord), bit_xor(hash(ord)),"
+            f" sum(CAST(hash(ord) AS HUGEINT)) FROM {layer.table} GROUP BY tag ORDER BY tag"
+        ):
+            shared[tag] = same.setdefault(tuple(signature), tag)
+        spare = [tag for tag, kept in shared.items() if tag != kept]
+        if spare:
+            self.scratch.execute(
+                f"DELETE FROM {layer.table} WHERE tag IN (SELECT unnest(?))", spare
+            )
+        owner = {o: shared[tag] for o, tag in layer.owner.items() if tag in shared}
+        return Layer(layer.table, owner)
+
+    def merge(self, parts: list[Layer]) -> Layer:
+        """The union of what arrives at a node over several edges and chains."""
+        merged = _merge_facts(parts)
+        held = [part for part in parts if part.table is not None]
+        if len(held) == 1:
+            merged.table, merged.owner = held[0].table, held[0].owner
+        if len(held) < 2:
+            return merged
+        combined: dict[tuple[int | None, ...], int] = {}
+        for origin in sorted({o for part in held for o in part.owner}):
+            tags = tuple(part.owner.get(origin) for part in held)
+            merged.owner[origin] = combined.setdefault(tags, len(combined))
+        selects = [self._retagged(part, combined, at) for at, part in enumerate(held)]
+        merged.table, count = self.scratch.create(" UNION ".join(selects))
+        united = self._collapse(Layer(merged.table, merged.owner), count)
+        merged.table, merged.owner = united.table, united.owner
+        return merged
+
+    def _retagged(self, part: Layer, combined: dict[tuple[int | None, ...], int], at: int) -> str:
+        pairs = [(tags[at], tag) for tags, tag in combined.items() if tags[at] is not None]
+        if len(combined) == 1:
+            return f"SELECT 0 AS tag, ord FROM {part.table}"
+        table = self.scratch.table_of(["old", "new"], pairs)
+        return f"SELECT n.new AS tag, t.ord FROM {part.table} t JOIN {table} n ON n.old = t.tag"
+
+
+def _extend(layer: Layer, step: Path, origins: set[int]) -> dict[Path, set[int]]:
+    if not layer.paths:
+        return {step: set(origins)}
+    kept = {(*path, *step[1:]): held & origins for path, held in layer.paths.items()}
+    return {path: held for path, held in kept.items() if held}
+
+
+def _merge_facts(parts: Iterable[Layer]) -> Layer:
+    """Exactness, opacity and paths of a union; the shortest paths where there are too many."""
+    merged = Layer(None, {})
+    paths: dict[Path, set[int]] = defaultdict(set)
+    for part in parts:
+        if part.table is not None:
+            merged.exactness = merged.exactness.meet(part.exactness)
+        merged.opaque |= part.opaque
+        for path, origins in part.paths.items():
+            paths[path] |= origins
+    chosen = sorted(paths, key=lambda p: (len(p), p))[:PATH_LIMIT]
+    merged.paths = {path: paths[path] for path in chosen}
+    return merged

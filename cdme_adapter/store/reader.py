@@ -1,0 +1,294 @@
+"""Reads the ``cdme`` schema: one schema in each database that a project writes, seen as one store.
+
+What is small (generations, edges, their maps, reasons) is read into values once; the maps
+themselves stay in the database and are only ever named here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cdme_adapter.accounting import Kind, Verdict
+from cdme_adapter.errors import StoreError, StoreVersionError
+from cdme_adapter.provenance import Exactness, LineageMode, Role
+from cdme_adapter.store.schema import SCHEMA, VERSION
+
+
+class Cursor(Protocol):
+    """What an execution gives back."""
+
+    description: Any
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    """The part of a DuckDB connection (or cursor) that the questions use."""
+
+    def execute(self, query: str, parameters: Any = None, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A relation's content as one run left or saw it."""
+
+    id: int
+    relation: str
+    run_id: str
+    kind: str
+    database: str
+    schema: str
+    name: str
+    row_count: int | None
+    fingerprint: str | None
+    key_columns: tuple[str, ...]
+    created_at: str
+    store: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One edge of the store: between two generations, in one role.
+
+    ``chains`` are its paths; each is the tuple of maps from the output record to the input record.
+    ``store`` is the quoted schema that holds the maps.
+    """
+
+    id: int
+    run_id: str
+    model: str
+    input: str
+    role: Role
+    exactness: Exactness
+    mode: LineageMode
+    declared: str | None
+    observed: str | None
+    output_generation: int
+    input_generation: int | None
+    input_run_id: str | None
+    why: str
+    store: str
+    chains: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the edge's maps say everything: no map means no witness, not no knowledge."""
+        if self.exactness is Exactness.OPAQUE:
+            return False
+        if self.chains:
+            return True
+        full = self.mode is LineageMode.FULL and self.exactness is Exactness.EXACT
+        return full and self.role is Role.DIRECT
+
+    @property
+    def whole(self) -> bool:
+        """Whether all records of the input are taken as witnesses for want of anything narrower."""
+        return not self.known and self.exactness is not Exactness.OPAQUE
+
+
+@dataclass(frozen=True)
+class StoredReason:
+    """A clause that removed records of one edge; ``number`` orders the clauses of a model."""
+
+    edge: int
+    number: int
+    id: str
+    model: str
+    input: str
+    kind: Kind
+    sql: str
+    file: str | None
+    line: int | None
+
+
+def quote(name: str) -> str:
+    """An SQL identifier.
+
+    >>> quote('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+VERDICTS: tuple[str, ...] = tuple(v.value for v in Verdict)
+
+
+@dataclass
+class Store:
+    """The store of a connection. ``frozen`` says that nobody can change it while it is open."""
+
+    con: Connection
+    frozen: bool = False
+    schemas: tuple[str, ...] = ()
+    generations: dict[int, Generation] = field(default_factory=dict)
+    current: dict[str, int] = field(default_factory=dict)
+    edges: tuple[Edge, ...] = ()
+    by_output: dict[int, list[Edge]] = field(default_factory=dict)
+    by_input: dict[str, list[Edge]] = field(default_factory=dict)
+    _loaded: bool = False
+    _reasons: dict[int, tuple[StoredReason, ...]] = field(default_factory=dict)
+
+    def rows(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        cursor = self.con.execute(sql, parameters) if parameters else self.con.execute(sql)
+        return list(cursor.fetchall())
+
+    def table(self, name: str) -> str:
+        """A store table over all schemas, as something to select FROM."""
+        if len(self.schemas) == 1:
+            return f"{self.schemas[0]}.{name}"
+        parts = [f"SELECT * FROM {s}.{name}" for s in self.schemas]
+        return "(" + " UNION ALL BY NAME ".join(parts) + ")"
+
+    def load(self) -> Store:
+        """Read the metadata; again, unless the database cannot have changed since."""
+        if self._loaded and self.frozen:
+            return self
+        self.schemas = self.schemas or find_schemas(self.con)
+        check_version(self)
+        self.current = dict(
+            self.rows(f"SELECT relation, generation FROM {self.table('store_current')}")
+        )
+        self.generations = {g.id: g for g in _generations(self)}
+        self.edges = tuple(_edges(self))
+        self.by_output, self.by_input = defaultdict(list), defaultdict(list)
+        for edge in self.edges:
+            self.by_output[edge.output_generation].append(edge)
+            self.by_input[edge.input].append(edge)
+        self._reasons.clear()
+        self._loaded = True
+        return self
+
+    def outputs_of(self, generation: int) -> list[Edge]:
+        """The edges whose output is this generation: what it was made from."""
+        return self.by_output.get(generation, [])
+
+    def live_edges_from(self, relation: str) -> list[Edge]:
+        """The edges by which models that are stored now read a relation."""
+        return [
+            e
+            for e in self.by_input.get(relation, [])
+            if self.current.get(e.model) == e.output_generation
+        ]
+
+    def current_generation(self, relation: str) -> Generation | None:
+        """The generation that is in a relation now, where CDME wrote the relation."""
+        return self.generations.get(self.current.get(relation, -1))
+
+    def latest_generation(self, relation: str) -> Generation | None:
+        """The current generation, else the one that was seen last."""
+        found = self.current_generation(relation)
+        if found:
+            return found
+        seen = [g for g in self.generations.values() if g.relation == relation]
+        return max(seen, key=lambda g: (g.created_at, g.id), default=None)
+
+    def reasons(self, edge: Edge) -> tuple[StoredReason, ...]:
+        """The clauses that removed records of an edge."""
+        if edge.id not in self._reasons:
+            rows = self.rows(
+                "SELECT edge, reason, reason_id, model, input, kind, sql, file, line"
+                f" FROM {edge.store}.store_reasons WHERE edge = {edge.id} ORDER BY reason"
+            )
+            self._reasons[edge.id] = tuple(
+                StoredReason(r[0], r[1], r[2], r[3], r[4], Kind(r[5]), *r[6:]) for r in rows
+            )
+        return self._reasons[edge.id]
+
+
+def find_schemas(con: Connection) -> tuple[str, ...]:
+    """The quoted cdme schemas of all attached databases."""
+    rows = con.execute(
+        "SELECT database_name FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+        " ORDER BY 1",
+        [SCHEMA, "store_meta"],
+    ).fetchall()
+    if not rows:
+        raise StoreError(
+            "the database holds no cdme schema, so nothing has been captured in it",
+            code="NO_STORE",
+            remedy="run `dbt build` with `type: cdme` in profiles.yml, then ask again",
+        )
+    return tuple(f"{quote(row[0])}.{quote(SCHEMA)}" for row in rows)
+
+
+def check_version(store: Store) -> None:
+    """Refuse a store that a newer CDME wrote."""
+    rows = store.rows(f"SELECT value FROM {store.table('store_meta')} WHERE name = 'version'")
+    newest = max((int(r[0]) for r in rows if str(r[0]).isdigit()), default=VERSION)
+    if newest > VERSION:
+        raise StoreVersionError(
+            f"the cdme schema has version {newest}; this CDME reads up to {VERSION}",
+            remedy="upgrade dbt-cdme",
+        )
+
+
+_LIVE = """WITH RECURSIVE live(generation) AS (
+ SELECT generation FROM {current}
+ UNION SELECT e.input_generation FROM {edges} e JOIN live ON e.output_generation = live.generation)
+"""
+
+
+def _generations(store: Store) -> Iterable[Generation]:
+    """Every generation that is current or that a current one was made from."""
+    columns = (
+        "generation, relation, run_id, kind, database, schema, name, row_count, fingerprint,"
+        " key_columns, CAST(created_at AS VARCHAR)"
+    )
+    live = _LIVE.format(current=store.table("store_current"), edges=store.table("store_edges"))
+    for schema in store.schemas:
+        rows = store.rows(
+            live + f"SELECT DISTINCT {columns} FROM {schema}.store_generations"
+            " WHERE generation IN (SELECT generation FROM live)"
+        )
+        for row in rows:
+            yield Generation(*(*row[:9], tuple(row[9] or ()), row[10] or "", schema))
+
+
+def _edges(store: Store) -> Iterable[Edge]:
+    columns = (
+        "edge, run_id, model, input, role, exactness, lineage_mode, cardinality_declared,"
+        " cardinality_observed, output_generation, input_generation, input_run_id, why"
+    )
+    live = _LIVE.format(current=store.table("store_current"), edges=store.table("store_edges"))
+    for schema in store.schemas:
+        chains: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for edge, path, map_id in store.rows(
+            f"SELECT edge, path, map FROM {schema}.store_steps ORDER BY edge, path, step"
+        ):
+            chains[edge][path].append(map_id)
+        rows = store.rows(
+            live + f"SELECT {columns} FROM {schema}.store_edges"
+            " WHERE output_generation IN (SELECT generation FROM live) ORDER BY edge"
+        )
+        for r in rows:
+            paths = tuple(tuple(maps) for _, maps in sorted(chains.get(r[0], {}).items()))
+            yield Edge(
+                r[0],
+                r[1],
+                r[2],
+                r[3],
+                Role(r[4]),
+                Exactness(r[5]),
+                LineageMode(r[6]),
+                r[7],
+                r[8],
+                r[9],
+                r[10],
+                r[11],
+                r[12] or "",
+                schema,
+                paths,
+            )
