@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cdme_adapter.accounting import Verdict
-from cdme_adapter.capture.plan import ROOT, CapturePlan, CaseCheck, Node, Port, StepCheck
+from cdme_adapter.capture.plan import FALSE_VERDICT, ROOT, CapturePlan, CaseCheck, Node, Port, StepCheck
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import ordinals
 
@@ -72,6 +72,8 @@ class Settlement:
         """The account of every input that takes part directly."""
         self._fates[ROOT] = _Fate()
         for node in reversed(self.plan.nodes[:-1]):
+            if not self._consumers(node.name):
+                continue  # a stage that only subqueries read takes no direct part
             self._judge(node.name, f"(SELECT rowid AS i FROM temp.{node.name})")
         accounts = []
         for relation, info in self.plan.relations.items():
@@ -120,7 +122,8 @@ class Settlement:
         return self._links[key]
 
     def _consumers(self, target: str) -> list[tuple[Node, Port]]:
-        return [(n, p) for n in self.plan.nodes for p in n.ports if p.target == target]
+        direct = self.plan.direct_nodes()
+        return [(n, p) for n in direct for p in n.ports if p.target == target]
 
     # -- fates -----------------------------------------------------------------------------------
 
@@ -172,8 +175,9 @@ class Settlement:
             if isinstance(check, CaseCheck):
                 judged = self._new("case", self._case_sql(check, words))
                 ranks = self._rank_sql(check.clauses)
+                verdicts = self._verdict_sql(check.clauses)
                 found.append(
-                    f"SELECT i, {ranks} AS rank, 1 - code % 2 AS verdict FROM {judged}"
+                    f"SELECT i, {ranks} AS rank, {verdicts} AS verdict FROM {judged}"
                     f" WHERE code // 2 < {len(check.clauses)}"
                 )
                 current = self._new(
@@ -199,12 +203,24 @@ class Settlement:
         arms = " ".join(f"WHEN {n} THEN {self.plan.rank[c]}" for n, c in enumerate(clauses))
         return f"CASE code // 2 {arms} END"
 
+    def _verdict_sql(self, clauses: tuple[int, ...]) -> str:
+        false = {
+            n: FALSE_VERDICT[self.plan.clauses[c].kind].number
+            for n, c in enumerate(clauses)
+            if self.plan.clauses[c].kind in FALSE_VERDICT
+        }
+        if not false:
+            return "1 - code % 2"
+        arms = " ".join(f"WHEN {n} THEN {number}" for n, number in false.items())
+        return f"CASE WHEN code % 2 = 0 THEN 1 ELSE CASE code // 2 {arms} ELSE 0 END END"
+
     @staticmethod
     def _case_sql(check: CaseCheck, words: dict[str, object]) -> str:
         """The last conjunct that a derivation of each record failed: 2 × place, + 1 if FALSE."""
         arms = []
         for place, template in enumerate(check.conjuncts):
-            conjunct = f"TRY({template.format()})"
+            safe = not check.plain or check.plain[place]
+            conjunct = f"TRY({template.format()})" if safe else template.format()
             arms.append(
                 f"WHEN ({conjunct}) IS NOT TRUE THEN {2 * place} + "
                 f"CAST(({conjunct}) IS FALSE AS INTEGER)"

@@ -88,6 +88,8 @@ class CaseCheck:
     ports: frozenset[str]
     from_sql: str
     conjuncts: tuple[str, ...]
+    plain: tuple[bool, ...] = ()
+    """Whether each conjunct is free of subqueries and can run under TRY."""
 
 
 Check = StepCheck | CaseCheck
@@ -132,6 +134,14 @@ class CapturePlan:
     consulted: tuple[ConsultedInput, ...] = ()
     generated: bool = False
 
+    def direct_nodes(self) -> list[Node]:
+        """The nodes whose rows can reach the root; others are read by subqueries alone."""
+        reached = {ROOT}
+        for node in reversed(self.nodes):
+            if node.name in reached:
+                reached |= {port.target for port in node.ports}
+        return [node for node in self.nodes if node.name in reached]
+
     def ports_above(self, target: str) -> frozenset[str]:
         """The ports through which rows of a relation or stage can reach the root."""
         found: set[str] = set()
@@ -159,4 +169,6 @@ class CapturePlan:
         return self.nodes[-1]
 
 
-VERDICT_NUMBER = {verdict: verdict.number for verdict in Verdict}
+FALSE_VERDICT = {Kind.SEMI_JOIN: Verdict.NO_MATCH, Kind.ANTI_JOIN: Verdict.EXCLUDED,
+                 Kind.EXCEPT: Verdict.EXCLUDED, Kind.INTERSECT: Verdict.EXCLUDED}  # fmt: skip
+"""How the ledger calls FALSE of clauses that are no plain predicates."""

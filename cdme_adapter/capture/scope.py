@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from cdme_adapter.capture.plan import Check, Port
+from cdme_adapter.capture.sqltext import INNER
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,26 @@ def column_side(column: exp.Column, visible: Iterable[Visible]) -> str | None:
     return None
 
 
+def _is_inner(column: exp.Column, top: exp.Expression, aliases: set[str]) -> bool:
+    """Whether a column belongs to a subquery inside ``top``, not to its surroundings."""
+    part: exp.Expression | None = column
+    while part is not None and part is not top:
+        part = part.parent
+        if part is not None and INNER in part.meta:
+            if column.table:
+                return column.table.lower() not in aliases
+            return column.name.lower() in part.meta[INNER]
+    return False
+
+
 def sides(node: exp.Expression, visible: Iterable[Visible]) -> frozenset[str] | None:
     """The aliases that an expression refers to, or None where one column is not certain."""
     names = list(visible)
+    aliases = {v.alias.lower() for v in names}
     found = set()
     for column in node.find_all(exp.Column):
+        if _is_inner(column, node, aliases):
+            continue
         side = column_side(column, names)
         if side is None:
             return None

@@ -15,6 +15,9 @@ from cdme_adapter.errors import UnsupportedConstruct
 DIALECT = "duckdb"
 _TEXT = "cdme_text"
 _LINE = "cdme_line"
+_SHOWN = "cdme_shown"
+INNER = "cdme_inner"
+"""On a nested query: the names of columns that are its own, not its surroundings'."""
 
 
 def parse(sql: str) -> exp.Expression:
@@ -69,7 +72,9 @@ class _Generator(DuckDB.Generator):
         self, expression: Any, key: str | None = None, comment: bool = True
     ) -> str:
         """``expression`` (or its argument ``key``) as SQL."""
-        target = expression.args.get(key) if key and expression is not None else expression
+        target = expression
+        if key and isinstance(expression, exp.Expression):
+            target = expression.args.get(key)
         if isinstance(target, exp.Expression):
             kept = target.meta.get(_TEXT)
             if kept is not None:
@@ -84,6 +89,8 @@ def render(node: exp.Expression) -> str:
 
 def as_written(node: exp.Expression) -> str:
     """``node`` for people: as it was written, on one line and without comments."""
+    if _SHOWN in node.meta:
+        return str(node.meta[_SHOWN])
     written = render(node)
     if "--" in written or "/*" in written:
         bare = node.copy()
@@ -91,6 +98,11 @@ def as_written(node: exp.Expression) -> str:
             part.meta.pop(_TEXT, None)
         written = bare.sql(dialect=DIALECT, comments=False)
     return " ".join(written.split())
+
+
+def keep_shown(node: exp.Expression) -> None:
+    """Remember how ``node`` was written before a rule changes it."""
+    node.meta[_SHOWN] = as_written(node)
 
 
 def touch(node: exp.Expression) -> None:

@@ -13,7 +13,9 @@ from sqlglot import exp
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Port, StepCheck
 from cdme_adapter.capture.rules.nomatch import no_match_evidence
+from cdme_adapter.capture.rules.shape import is_volatile
 from cdme_adapter.capture.rules.sources import plan_source
+from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.scope import Env, Source, Visible
 from cdme_adapter.capture.sqltext import as_written, conjuncts, quote, text
 from cdme_adapter.errors import UnsupportedConstruct
@@ -131,6 +133,10 @@ def _check_cross(
 def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGroup:
     kind = _kind(join)
     right = _item(planner, join.this, env)
+    if join.args.get("on") is not None:
+        settle_subqueries(planner, join.args["on"], env)
+        if is_volatile(join.args["on"], planner.catalog):
+            raise UnsupportedConstruct(f"a volatile function in {as_written(join)}")
     on, using = join.args.get("on"), [name.name for name in join.args.get("using") or ()]
     if str(join.args.get("method") or "").upper() == "NATURAL":
         using = _natural(left, right)

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN
 from cdme_adapter.capture.scope import Visible
-from cdme_adapter.capture.sqltext import quote, text, touch
+from cdme_adapter.capture.sqltext import own_nodes, quote, text, touch
 from cdme_adapter.errors import UnsupportedConstruct
 
 
@@ -79,6 +79,18 @@ def output_names(
     return tuple(names)
 
 
+def _own_columns(select: exp.Select) -> list[exp.Column]:
+    """The column references of a SELECT outside FROM and nested queries."""
+    found: list[exp.Column] = []
+    for key, value in select.args.items():
+        if key in ("from_", "with_"):
+            continue
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, exp.Expression):
+                found += [c for c in own_nodes(part) if isinstance(c, exp.Column)]
+    return found
+
+
 def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select:
     """A copy whose column references bind against instrumented sources.
 
@@ -88,7 +100,7 @@ def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select
     select = select.copy()
     aliases = {v.alias.lower() for v in visible}
     columns = {c.lower() for v in visible for c in v.columns or ()}
-    for column in select.find_all(exp.Column):
+    for column in _own_columns(select):
         if column.args.get("db") is not None and column.table.lower() in aliases:
             if column.text("db").lower() not in aliases | columns:
                 column.set("db", None)

@@ -10,6 +10,7 @@ from cdme_adapter.capture.plan import HIDDEN, Port
 from cdme_adapter.capture.rules.joins import FromGroup, plan_from
 from cdme_adapter.capture.rules.projection import output_names, projections, settle_names
 from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
+from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.where import check_where
 from cdme_adapter.capture.scope import Env, Scope, Visible
 from cdme_adapter.capture.sqltext import text
@@ -28,8 +29,17 @@ class Prepared:
         self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
         self.ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
         self.select = settle_names(select, self.visible)
-        check_where(planner, self.select.args.get("where"), self.groups)
+        check_where(planner, self.select.args.get("where"), self.groups, env)
+        self._settle_others(planner, env)
         _consult_windows(planner, self.select, self.ports)
+
+    def _settle_others(self, planner: Planner, env: Env) -> None:
+        """Subqueries outside WHERE: in the SELECT list, GROUP BY, ORDER BY, windows."""
+        for part in ("group", "order", "having", "qualify"):
+            if self.select.args.get(part) is not None:
+                settle_subqueries(planner, self.select.args[part], env)
+        for item in (*self.select.expressions, *(self.select.args.get("windows") or ())):
+            settle_subqueries(planner, item, env)
 
     @property
     def merged(self) -> list[str]:

@@ -118,9 +118,7 @@ def refuse_unknown_parts(select: exp.Select, catalog: Catalog) -> None:
 
 
 def _refuse_in_expression(node: exp.Expression, catalog: Catalog) -> None:
-    for part in node.walk():
-        if isinstance(part, (exp.Query, exp.Exists)) and not isinstance(part, exp.Subquery):
-            raise UnsupportedConstruct("a subquery inside an expression")
+    for part in own_nodes(node):
         if isinstance(part, exp.Columns):
             raise UnsupportedConstruct("COLUMNS()")
         if isinstance(part, exp.Star) and not _star_is_plain(part):

@@ -6,25 +6,42 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cdme_adapter.accounting import Kind
-from cdme_adapter.capture.plan import CaseCheck, StepCheck
+from cdme_adapter.accounting import Kind, Verdict
+from cdme_adapter.capture.plan import FALSE_VERDICT, CaseCheck, StepCheck
 from cdme_adapter.capture.rules.joins import FromGroup
 from cdme_adapter.capture.rules.shape import flag_clause, is_volatile
-from cdme_adapter.capture.scope import Visible, sides
-from cdme_adapter.capture.sqltext import as_written, conjuncts, render, text
+from cdme_adapter.capture.rules.subquery import (
+    nested_queries,
+    predicate_kind,
+    settle_subqueries,
+)
+from cdme_adapter.capture.scope import Env, Visible, sides
+from cdme_adapter.capture.sqltext import as_written, conjuncts, keep_shown, render, text
 from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.provenance import Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
+FALSE_WORD = {
+    kind: f"{{{FALSE_VERDICT.get(kind, Verdict.FALSE).value}}}" for kind in Kind
+}
+"""The template word of the verdict on a record for which a clause of this kind is FALSE."""
+
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.GT, exp.LTE, exp.GTE)
 
 
-def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGroup]) -> None:
+def check_where(
+    planner: Planner, where: exp.Where | None, groups: list[FromGroup], env: Env
+) -> None:
     """Register the conjuncts of WHERE and how to check them."""
     if where is None:
         return
     parts = conjuncts(where.this)
+    for part in parts:
+        found = predicate_kind(part)
+        keep_shown(part)
+        settle_subqueries(planner, part, env, found[1] if found else Role.INDIRECT)
     for part in parts:
         if is_volatile(part, planner.catalog):
             raise UnsupportedConstruct(f"a volatile function in WHERE: {render(part)}")
@@ -35,7 +52,8 @@ def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGrou
         group = groups[0]
         names = frozenset(port.column for port in group.ports)
         shown = tuple(text(part) for part in parts)
-        planner.check(CaseCheck(tuple(clauses), names, group.sql, shown))
+        plain = tuple(not nested_queries(part) for part in parts)
+        planner.check(CaseCheck(tuple(clauses), names, group.sql, shown, plain))
     else:
         _check_prefixes(planner, parts, clauses, groups)
 
@@ -44,7 +62,8 @@ def _clause(planner: Planner, part: exp.Expression) -> int:
     flag = flag_clause(part)
     if flag is not None:
         return planner.register(planner.flags[flag])
-    return planner.clause(Kind.WHERE, as_written(part), part)
+    found = predicate_kind(part)
+    return planner.clause(found[0] if found else Kind.WHERE, as_written(part), part)
 
 
 class _Components:
@@ -113,6 +132,7 @@ def _check_prefixes(
                     f"{after.body(component, inside + after.others(component))}"
                 )
                 evidence = _evidence(before, number, parts[place], known[place], every, owner)
+                evidence = evidence.replace("{false}", FALSE_WORD[planner.clauses[clause].kind])
                 planner.check(StepCheck(clause, names, reach, evidence))
 
 

@@ -1,0 +1,166 @@
+"""Subqueries in expressions: they stay as they are; what they read is consulted.
+
+Their relations take part indirectly, or as guards where the subquery asks for an absence as a
+conjunct of its own (SEMANTICS.md, Role). A CTE that a subquery names comes along in a WITH clause of
+its own, or as the stage that it already is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.rules.shape import blocks, is_volatile
+from cdme_adapter.capture.scope import Cte, Env
+from cdme_adapter.capture.sqltext import INNER, parse, render, touch, with_text
+from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.provenance import Exactness, Role
+
+if TYPE_CHECKING:
+    from cdme_adapter.capture.planner import Planner
+
+_FREE_FUNCTIONS = (exp.GenerateSeries, exp.Unnest, exp.Explode)
+
+
+def nested_queries(node: exp.Expression) -> list[exp.Expression]:
+    """The outermost queries inside an expression (not FROM items)."""
+    found: list[exp.Expression] = []
+
+    def walk(part: exp.Expression) -> None:
+        if isinstance(part, exp.Query) and not isinstance(part, exp.Subquery):
+            found.append(part)
+            return
+        for child in part.iter_expressions():
+            walk(child)
+
+    walk(node)
+    return found
+
+
+def predicate_kind(conjunct: exp.Expression) -> tuple[Kind, Role] | None:
+    """semi_join or anti_join where a conjunct is nothing but IN, EXISTS, ANY or ALL.
+
+    >>> predicate_kind(parse("SELECT a NOT IN (SELECT 1)").selects[0])[0].value
+    'anti_join'
+    """
+    negated = False
+    bare = conjunct.unnest()
+    while isinstance(bare, exp.Not):
+        negated, bare = not negated, bare.this.unnest()
+    every = isinstance(bare, exp.Binary) and isinstance(bare.expression, exp.All)
+    some = isinstance(bare, exp.Binary) and isinstance(bare.expression, exp.Any)
+    found = isinstance(bare, exp.Exists) or (isinstance(bare, exp.In) and bare.args.get("query"))
+    if not (found or every or some):
+        return None
+    if some and not nested_queries(bare.expression):
+        return None
+    if negated != every:
+        return Kind.ANTI_JOIN, Role.GUARD
+    return Kind.SEMI_JOIN, Role.INDIRECT
+
+
+def settle_subqueries(
+    planner: Planner, node: exp.Expression, env: Env, role: Role = Role.INDIRECT
+) -> None:
+    """Make every subquery of an expression bind on its own, and say what it reads."""
+    for query in nested_queries(node):
+        relations, columns = _reads(planner, query, env)
+        exactness = Exactness.EXACT if role is Role.GUARD else Exactness.SUPERSET
+        for relation in relations:
+            planner.consult(relation, role, exactness, "a subquery")
+        _bring_ctes(planner, query, env)
+        query.meta[INNER] = columns
+
+
+def _reads(planner: Planner, query: exp.Expression, env: Env) -> tuple[set[str], frozenset[str]]:
+    """The stored relations that a query reads, and the columns that it can see of its own."""
+    if any(is_volatile(part, planner.catalog) for part in query.find_all(exp.Func)):
+        raise UnsupportedConstruct("a volatile function in a subquery")
+    own = {cte.alias_or_name.lower() for with_ in query.find_all(exp.With) for cte in with_.expressions}
+    relations: set[str] = set()
+    columns: set[str] = {c.alias_or_name.lower() for q in query.find_all(exp.Query) for c in q.selects}
+    for table in query.find_all(exp.Table):
+        if isinstance(table.this, _FREE_FUNCTIONS) or (not table.db and table.name.lower() in own):
+            continue
+        found, names = _reads_table(planner, table, env)
+        relations |= found
+        columns |= names
+    return relations, frozenset(columns)
+
+
+def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], set[str]]:
+    if not isinstance(table.this, exp.Identifier):
+        raise UnsupportedConstruct(f"the table function {table.this.key}() in a subquery")
+    cte = env.get(table.name.lower()) if not table.db else None
+    if cte is not None:
+        relations, names = _reads(planner, cte.query, cte.env)
+        return relations, set(names) | {c.lower() for c in cte.columns}
+    info = planner.catalog.relation(table.catalog, table.db, table.name)
+    if info is None:
+        raise UnsupportedConstruct(f"{table.sql()} is not a relation of the database")
+    names = {c.lower() for c in info.columns}
+    if info.view_sql is None:
+        planner.relations[info.id] = info
+        return {info.id}, names
+    created = parse(info.view_sql)
+    query = created.expression if isinstance(created, exp.Create) else created
+    return _reads(planner, query, {})[0], names
+
+
+def _bring_ctes(planner: Planner, query: exp.Expression, env: Env) -> None:
+    """Give a query the CTEs of its surroundings that it names."""
+    needed: dict[str, Cte] = {}
+
+    def need(part: exp.Expression, names: Env) -> None:
+        for table in part.find_all(exp.Table):
+            name = table.name.lower()
+            cte = names.get(name) if not table.db else None
+            if cte is None or needed.get(name) is cte:
+                continue
+            if name in needed:
+                raise UnsupportedConstruct(f"two CTEs called {name} in a subquery")
+            if not _as_stage(planner, cte):
+                need(cte.query, cte.env)
+            needed[name] = cte
+
+    need(query, env)
+    if not needed:
+        return
+    brought = [_definition(planner, name, cte) for name, cte in needed.items()]
+    own = query.args.get("with_")
+    if own is not None:
+        brought += [cte.copy() for cte in own.expressions]
+    query.set("with_", exp.With(expressions=brought))
+    touch(query)
+
+
+def _as_stage(planner: Planner, cte: Cte) -> bool:
+    """Evaluate a CTE once where it must not, or should not, be evaluated again."""
+    if cte.stage is None and (cte.references > 1 or blocks(cte.query, planner.catalog)):
+        outer, planner.origin = planner.origin, cte.origin
+        try:
+            cte.stage = planner.stage(cte.query, cte.env)
+        finally:
+            planner.origin = outer
+    return cte.stage is not None
+
+
+def _definition(planner: Planner, name: str, cte: Cte) -> exp.CTE:
+    alias = exp.TableAlias(
+        this=exp.to_identifier(name, quoted=True),
+        columns=[exp.to_identifier(column, quoted=True) for column in cte.columns],
+    )
+    if cte.stage is None:
+        return exp.CTE(this=cte.query.copy(), alias=alias)
+    node = next(n for n in planner.nodes if n.name == cte.stage[0])
+    drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
+    body = with_text(exp.Select(), f"SELECT *{drop} FROM temp.{node.name}")
+    return exp.CTE(this=body, alias=alias)
+
+
+def refuse_subqueries(node: exp.Expression, where: str) -> None:
+    """Raise UnsupportedConstruct where a subquery stands in a place that no rule knows."""
+    if nested_queries(node):
+        raise UnsupportedConstruct(f"a subquery in {where}: {render(node)[:60]}")
