@@ -1,7 +1,7 @@
 """Connections of the cdme adapter: dbt-duckdb's own, shared with the class they belong to.
 
-dbt-duckdb keeps its environment in the class attribute ``DuckDBConnectionManager._ENV`` and parts of
-it (python models, plugins) read that attribute on the base class by name. A subclass that opened
+dbt-duckdb keeps its environment in the class attribute ``DuckDBConnectionManager._ENV``, and parts
+of it (python models, plugins) read that attribute on the base class by name. A subclass that opened
 connections itself would set its own copy, and python models would fail with "environment requested
 before creation!". So whatever reads or sets the environment runs on the base class.
 """

