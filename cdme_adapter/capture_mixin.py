@@ -39,6 +39,14 @@ class _Armed:
         self.target = target
 
 
+def _as_capture_error(error: Exception) -> CaptureError:
+    """Why a capture failed, in one line."""
+    if isinstance(error, CaptureError):
+        return error
+    text = error.message if isinstance(error, CdmeError) else str(error).strip()
+    return CaptureError(text.splitlines()[0] if text else type(error).__name__)
+
+
 class CaptureMixin(metaclass=AdapterMeta):
     """Mix in before the engine's adapter: ``class CdmeAdapter(CaptureMixin, DuckDBAdapter)``."""
 
@@ -191,9 +199,8 @@ class CaptureMixin(metaclass=AdapterMeta):
         for statement, bindings in done:
             self.connections.add_query(statement, auto_begin=False, bindings=bindings)
         result = super().execute(sql, False, fetch, limit)  # type: ignore[misc]
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         journey.entries.clear()
-        journey.refuse(CaptureError(first))
+        journey.refuse(_as_capture_error(error))
         return result
 
     # -- commit ----------------------------------------------------------------------------------

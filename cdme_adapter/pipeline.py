@@ -22,7 +22,7 @@ from cdme_adapter.accounting import (
     Verdict,
     judge,
 )
-from cdme_adapter.capture.plan import CapturePlan
+from cdme_adapter.capture.plan import HIDDEN, CapturePlan
 from cdme_adapter.capture.planner import plan_query
 from cdme_adapter.capture.sqltext import normal, quote
 from cdme_adapter.config import CdmeConfig
@@ -102,9 +102,16 @@ class Journey:
         try:
             prove_round_trip(execute, self.compiled)
             self.plan = plan_query(self.compiled, catalog)
+            self._refuse_hidden_names(catalog)
         except UnsupportedConstruct as reason:
             self.refuse(reason)
         self.seconds["plan"] = time.perf_counter() - started
+
+    def _refuse_hidden_names(self, catalog: DuckDbCatalog) -> None:
+        """A user's own column that is named like a hidden one would be taken for it."""
+        texts = [self.compiled, *catalog.words]
+        if any(HIDDEN in text.lower() for text in texts):
+            raise UnsupportedConstruct(f"a name that begins with {HIDDEN}, which CDME uses itself")
 
     def refuse(self, reason: CaptureError) -> None:
         """Give up the capture, not the model: its edges will be opaque, and it is said."""
@@ -133,6 +140,7 @@ class Journey:
         """Take the hidden columns off the model's table, without a rewrite of its data."""
         assert self.plan is not None
         hidden = self.plan.root.hidden
+        self._check_columns(execute, target, hidden)
         columns = ", ".join(("rowid - (SELECT min(rowid) FROM {0}) AS o", *hidden))
         execute(
             f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS "
@@ -143,6 +151,16 @@ class Journey:
         low, high, rows = execute(f"SELECT min(o), max(o), count(*) FROM temp.{ROOT_ROWS}")[0]
         if rows and (low != 0 or high - low + 1 != rows):
             raise CaptureError(f"row ids of {target.quoted} are not consecutive: {low}..{high}")
+
+    @staticmethod
+    def _check_columns(execute: Execute, target: Target, hidden: tuple[str, ...]) -> None:
+        """The hidden columns stand last under their own names, and nothing hides the row id."""
+        rows = execute(f"SELECT column_name FROM (DESCRIBE {target.quoted})")
+        names = [str(row[0]) for row in rows]
+        if tuple(names[len(names) - len(hidden) :]) != hidden:
+            raise CaptureError(f"{target.quoted} has other columns than were planned: {names}")
+        if any(name.lower() == "rowid" for name in names):
+            raise CaptureError(f"{target.quoted} has a column called rowid, which hides the row id")
 
     def keep_full(self, execute: Execute) -> str:
         """Materialise the whole result aside, for a statement that cannot carry hidden columns.
@@ -163,6 +181,7 @@ class Journey:
             f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS "
             f"SELECT {hidden.format(FULL_ROWS)} FROM temp.{FULL_ROWS}"
         )
+        self._check_columns(execute, target, ())
         names = [r[0] for r in execute(f"SELECT column_name FROM (DESCRIBE {target.quoted})")]
         values = ", ".join(quote(name) for name in names)
         numbered = "SELECT hash({1}) AS h, rowid - (SELECT min(rowid) FROM {0}) AS o FROM {0}"

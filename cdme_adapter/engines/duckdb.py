@@ -124,6 +124,12 @@ class DuckDbCatalog:
         view_sql = self._view_texts.get(ident, views[0][0]) if views else None
         return RelationInfo(ident, db, sch, table, tuple(columns), view_sql)
 
+    @property
+    def words(self) -> list[str]:
+        """The column names and view texts of every relation that was looked up."""
+        found = [info for info in self._relations.values() if info]
+        return [word for info in found for word in (*info.columns, info.view_sql or "")]
+
     def is_aggregate(self, function: str) -> bool:
         """Whether DuckDB knows an aggregate of that name."""
         return self._function(function)[0]

@@ -1,0 +1,1 @@
+"""Whole dbt runs on small projects, in-process, on a database file."""

@@ -1,0 +1,2 @@
+{{ config(materialized='view') }}
+select id, note, price from {{ ref('orders') }} where id < 6

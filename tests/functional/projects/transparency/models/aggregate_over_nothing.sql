@@ -1,0 +1,1 @@
+select count(*) as n, sum(id) as s from {{ ref('empty') }}

@@ -1,0 +1,2 @@
+{{ config(alias='Another Name') }}
+select id from {{ ref('orders') }}

@@ -1,0 +1,1 @@
+select id, columns('p.*') from {{ ref('orders') }}

@@ -1,0 +1,2 @@
+-- a comment with a ; and a 'quote
+select id /* not; this */, ';' as semicolon from {{ ref('orders') }} -- last line

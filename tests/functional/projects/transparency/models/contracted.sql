@@ -1,0 +1,2 @@
+{{ config(contract={'enforced': true}) }}
+select id, note, amount from {{ ref('orders') }}

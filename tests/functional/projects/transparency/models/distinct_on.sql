@@ -1,0 +1,1 @@
+select distinct on (customer) customer, id from {{ ref('orders') }} order by customer, id

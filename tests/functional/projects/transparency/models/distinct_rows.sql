@@ -1,0 +1,1 @@
+select distinct customer, amount from {{ ref('orders') }}

@@ -1,0 +1,2 @@
+{{ config(persist_docs={'relation': true, 'columns': true}) }}
+select id, note from {{ ref('orders') }}

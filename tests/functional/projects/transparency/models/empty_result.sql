@@ -1,0 +1,1 @@
+select id, note, amount from {{ ref('orders') }} where id < 0

@@ -1,0 +1,1 @@
+from {{ ref('orders') }} select id, note where id > 2

@@ -1,0 +1,2 @@
+{{ config(grants={'select': ['somebody']}) }}
+select id from {{ ref('orders') }}

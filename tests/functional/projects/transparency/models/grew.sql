@@ -1,0 +1,1 @@
+select id {% if var('extra_column') %}, note {% endif %} from {{ ref('orders') }}

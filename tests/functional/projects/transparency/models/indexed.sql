@@ -1,0 +1,2 @@
+{{ config(indexes=[{'columns': ['id'], 'unique': true}, {'columns': ['note']}]) }}
+select id, note from {{ ref('orders') }}

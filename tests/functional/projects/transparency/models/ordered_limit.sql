@@ -1,0 +1,1 @@
+select id, note from {{ ref('orders') }} order by id desc limit 3 offset 1

@@ -1,0 +1,2 @@
+{{ config(schema='marts') }}
+select id from {{ ref('aliased') }} where id > 1

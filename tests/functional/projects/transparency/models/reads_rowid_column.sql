@@ -1,0 +1,1 @@
+select rowid, note from {{ ref('rowid_column') }} where rowid > 300

@@ -1,0 +1,1 @@
+select id * 100 as rowid, note from {{ ref('orders') }} where id <> 2

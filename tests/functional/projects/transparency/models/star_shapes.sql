@@ -1,0 +1,1 @@
+select * exclude (note) replace (amount + 1 as amount) from {{ ref('orders') }}

@@ -1,0 +1,1 @@
+select note, sum(price) as s from {{ ref('an_ephemeral') }} group by note

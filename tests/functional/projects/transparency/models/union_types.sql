@@ -1,0 +1,2 @@
+select id::tinyint as v from {{ ref('orders') }} union all select price from {{ ref('orders') }}
+union all select 1.5::decimal(4, 2)

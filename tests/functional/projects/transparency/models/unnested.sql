@@ -1,0 +1,1 @@
+select id, unnest(string_split(note, ' ')) as word from {{ ref('orders') }}

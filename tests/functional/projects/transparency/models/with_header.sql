@@ -1,0 +1,2 @@
+{{ config(sql_header="set variable least = 3;") }}
+select id from {{ ref('orders') }} where id > getvariable('least')
