@@ -1,0 +1,326 @@
+"""A model's SQL, read: every SELECT and set operation with its facts, children first.
+
+sqlglot parses and qualifies; the facts are CDME's. What cannot be read is an AnalysisError, and the
+rules then say *cannot tell*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.schema import MappingSchema
+
+from cdme_adapter.validation.catalog import canonical
+from cdme_adapter.validation.output import output_of
+from cdme_adapter.validation.predicates import walk
+from cdme_adapter.validation.relations import Column, Nulls, Relation, Shape, minimal
+from cdme_adapter.validation.select_facts import SelectFacts, read_select
+
+Lookup = Callable[[str], Relation | None]
+Describe = Callable[[str], list[Column] | None]
+Fill = Callable[[SelectFacts, Relation], Relation]
+
+
+class AnalysisError(Exception):
+    """The SQL is beyond this analysis; the message says why."""
+
+
+@dataclass
+class SetFacts:
+    """One set operation with the relations of its branches."""
+
+    node: exp.SetOperation
+    branches: list[Relation]
+    output: Relation
+
+
+@dataclass
+class Analysis:
+    """All that was read from one model's SQL."""
+
+    original: exp.Expr
+    tree: exp.Expr
+    selects: list[SelectFacts] = field(default_factory=list)
+    sets: list[SetFacts] = field(default_factory=list)
+    root: Relation = field(default_factory=lambda: Relation("", opaque=True))
+    reads: dict[str, Relation] = field(default_factory=dict)
+    """Stored relations by canonical name, as the SQL reads them."""
+    places: dict[str, int | None] = field(default_factory=dict)
+    """The line on which each is first read."""
+    root_select: SelectFacts | None = None
+    missing: list[str] = field(default_factory=list)
+    """Canonical names of tables that nobody knows."""
+    unsettled: list[str] = field(default_factory=list)
+    """Relations that exist but whose columns are not known."""
+
+    def walk(self, *kinds: type[exp.Expr]) -> Iterator[tuple[SelectFacts, exp.Expr]]:
+        """Nodes of these kinds, each with the SELECT it stands in."""
+        for facts in self.selects:
+            for part in _own_parts(facts.select):
+                for node in walk(part, *kinds):
+                    yield facts, node
+
+
+def _own_parts(select: exp.Select) -> Iterator[exp.Expr]:
+    yield from select.expressions
+    for key in ("where", "group", "having", "qualify", "order", "limit", "distinct", "sample"):
+        part = select.args.get(key)
+        if isinstance(part, exp.Expr):
+            yield part
+    for join in select.args.get("joins") or []:
+        if join.args.get("on") is not None:
+            yield join.args["on"]
+
+
+def analyse(
+    sql: str,
+    lookup: Lookup,
+    describe: Describe,
+    *,
+    database: str = "",
+    schema: str = "",
+    fill: Fill | None = None,
+) -> Analysis:
+    """Read ``sql``; ``lookup`` knows stored relations, ``describe`` asks DuckDB for columns.
+
+    ``fill`` adds the types of computed columns to the output of a SELECT.
+    """
+    try:
+        original = sqlglot.parse_one(sql, dialect="duckdb")
+    except SqlglotError as error:
+        raise AnalysisError(f"not parsed: {str(error).splitlines()[0]}") from error
+    if not isinstance(original, exp.Query):
+        raise AnalysisError(f"a {type(original).__name__} statement")
+    if next(original.find_all(exp.Pivot), None) is not None:
+        raise AnalysisError("PIVOT")
+    tree = original.copy()
+    bases = _name_tables(tree, lookup, describe, database, schema)
+    columns: dict[str, object] = {
+        flat: {c.name.lower(): c.type or "VARCHAR" for c in relation.columns}
+        for flat, (relation, _) in bases.items()
+        if not relation.opaque and relation.columns
+    }
+    try:
+        tree = qualify(
+            tree,
+            schema=MappingSchema(columns, dialect="duckdb"),
+            dialect="duckdb",
+            validate_qualify_columns=False,
+            identify=False,
+            quote_identifiers=False,
+        )
+        scope = build_scope(tree)
+    except (SqlglotError, RecursionError, KeyError, AttributeError, ValueError, TypeError) as error:
+        why = str(error).split("\n", 1)[0] or type(error).__name__
+        raise AnalysisError(f"not qualified: {why}") from error
+    if scope is None:
+        raise AnalysisError("no query")
+    analysis = Analysis(original, tree)
+    for relation, line in bases.values():
+        analysis.places.setdefault(relation.name, line)
+        if relation.opaque and not relation.expands:
+            kind = analysis.unsettled if relation.file or relation.edges else analysis.missing
+            kind.append(relation.name)
+        if relation.edges:
+            analysis.reads.setdefault(relation.name, relation)
+    relations = {flat: relation for flat, (relation, _) in bases.items()}
+    _Reader(analysis, relations, fill).read(scope)
+    return analysis
+
+
+def _name_tables(
+    tree: exp.Expr, lookup: Lookup, describe: Describe, database: str, schema: str
+) -> dict[str, tuple[Relation, int | None]]:
+    """Give every stored table a flat name of its own; return the relations by those names."""
+    bases: dict[str, tuple[Relation, int | None]] = {}
+    for table in list(tree.find_all(exp.Table)):
+        if _is_cte(table):
+            continue
+        relation = _relation_of(table, lookup, describe, database, schema)
+        flat = f"cdme_base_{len(bases)}"
+        line = next((p.meta["line"] for p in table.walk() if p._meta and "line" in p._meta), None)
+        bases[flat] = (relation, line)
+        if not table.alias:
+            alias = table.name if isinstance(table.this, exp.Identifier) else flat
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        table.set("this", exp.to_identifier(flat, quoted=True))
+        table.set("db", None)
+        table.set("catalog", None)
+    return bases
+
+
+def _is_cte(table: exp.Table) -> bool:
+    """Whether a name is that of a CTE in sight; inside its own definition it is the table."""
+    if table.args.get("db") is not None or not isinstance(table.this, exp.Identifier):
+        return False
+    name, node = table.name.lower(), table.parent
+    inside: exp.Expr | None = None
+    while node is not None:
+        if isinstance(node, exp.CTE):
+            inside = node
+        with_ = node.args.get("with_") if isinstance(node, exp.Expr) else None
+        if with_ is not None:
+            for cte in with_.expressions:
+                if cte is inside and not with_.args.get("recursive"):
+                    break
+                if cte.alias.lower() == name:
+                    return True
+            inside = None
+        node = node.parent
+    return False
+
+
+def _relation_of(
+    table: exp.Table, lookup: Lookup, describe: Describe, database: str, schema: str
+) -> Relation:
+    if isinstance(table.this, exp.Identifier):
+        name = canonical(table.catalog or database, table.db or schema, table.name)
+        found = lookup(name)
+        if found is not None:
+            return replace(found, edges={found.name: Shape()})
+    bare = table.copy()
+    bare.set("alias", None)
+    bare.set("joins", None)
+    columns = describe(f"SELECT * FROM {bare.sql('duckdb')}")
+    name = bare.sql("duckdb")[:60]
+    if isinstance(table.this, (exp.GenerateSeries, exp.Explode, exp.Unnest, exp.Values)) or (
+        isinstance(table.this, exp.Anonymous) and table.this.name.lower() in ("range", "unnest")
+    ):
+        listed = tuple(columns or ())
+        alias = table.args.get("alias")
+        if alias is not None and alias.columns:
+            listed = tuple(
+                replace(c, name=n.name) for c, n in zip(listed, alias.columns, strict=False)
+            )
+            alias.set("columns", None)
+        keys = (frozenset({listed[0].name.lower()}),) if len(listed) == 1 else ()
+        return Relation(name, listed, keys, bool(keys), opaque=not listed, expands=True)
+    named = isinstance(table.this, exp.Identifier)
+    is_file = not named or bool(columns) or any(mark in table.name for mark in "/.*")
+    if columns is None:
+        if not is_file:
+            name = canonical(table.catalog or database, table.db or schema, table.name)
+        return Relation(name, opaque=True, file=is_file)
+    return Relation(name, tuple(columns), file=is_file)
+
+
+class _Reader:
+    """Walks the scopes, children first, and keeps each one's output."""
+
+    def __init__(self, analysis: Analysis, bases: dict[str, Relation], fill: Fill | None) -> None:
+        self.analysis, self.bases, self.fill = analysis, bases, fill
+        self.outputs: dict[int, Relation] = {}
+
+    def read(self, root: Scope) -> None:
+        for scope in root.traverse():
+            self.outputs[id(scope)] = self._output(scope)
+        self.analysis.root = self.outputs[id(root)]
+        last = self.analysis.selects[-1] if self.analysis.selects else None
+        if last is not None and last.select is root.expression:
+            self.analysis.root_select = last
+
+    def _output(self, scope: Scope) -> Relation:
+        node = scope.expression
+        if isinstance(node, exp.Subquery):
+            node = node.unnest()
+        if isinstance(node, exp.Select):
+            relations = {
+                alias.lower(): self._relation(source) for alias, source in scope.sources.items()
+            }
+            facts = read_select(node, relations)
+            facts.name = _scope_name(scope)
+            facts.output = output_of(facts, facts.name)
+            if self.fill is not None:
+                facts.output = self.fill(facts, facts.output)
+            self.analysis.selects.append(facts)
+            return facts.output
+        if isinstance(node, exp.SetOperation):
+            branches = [self.outputs.get(id(s)) for s in scope.set_operation_scopes]
+            known = [b for b in branches if b is not None]
+            if len(known) != 2 or _recursive(scope):
+                return Relation("", opaque=True)
+            output = union_output(node, known)
+            self.analysis.sets.append(SetFacts(node, known, output))
+            return output
+        alias = node.alias_or_name if isinstance(node, exp.Expr) else ""
+        names = tuple(Column(c) for c in scope.outer_columns)
+        return Relation(alias, names, (), True, opaque=not names, expands=True)
+
+    def _relation(self, source: exp.Expr | Scope) -> Relation:
+        if isinstance(source, Scope):
+            return self.outputs.get(id(source), Relation("", opaque=True))
+        name = source.name if isinstance(source, exp.Table) else ""
+        return self.bases.get(name, Relation(name, opaque=True))
+
+
+def _recursive(scope: Scope) -> bool:
+    cte = scope.expression.find_ancestor(exp.CTE)
+    with_ = cte.find_ancestor(exp.With) if cte is not None else None
+    if with_ is None or not with_.args.get("recursive") or cte is None:
+        return False
+    return any(t.name.lower() == cte.alias.lower() for t in cte.this.find_all(exp.Table))
+
+
+def _scope_name(scope: Scope) -> str:
+    parent = scope.expression.parent
+    return parent.alias if isinstance(parent, (exp.CTE, exp.Subquery)) else ""
+
+
+def union_output(node: exp.SetOperation, branches: list[Relation]) -> Relation:
+    """The output of UNION, INTERSECT or EXCEPT: names of the left, what both sides agree on."""
+    left, right = branches
+    edges = dict(left.edges)
+    for base, shape in right.edges.items():
+        if isinstance(node, exp.Except):
+            continue
+        old = edges.get(base)
+        edges[base] = shape if old is None else Shape(bool(old.many_in or shape.many_in), True)
+    if left.opaque or right.opaque or len(left.columns) != len(right.columns):
+        return Relation("", left.columns, opaque=left.opaque, edges=edges)
+    distinct = bool(node.args.get("distinct"))
+    if not isinstance(node, exp.Union):
+        keys = [*left.keys, *([_all(left)] if distinct else [])]
+        return Relation("", left.columns, minimal(keys), left.keys_known or distinct, edges=edges)
+    columns = tuple(_merge(a, b) for a, b in zip(left.columns, right.columns, strict=True))
+    if distinct:
+        return Relation("", columns, (_all(left),), True, edges=edges)
+    joined, known = _union_all_keys(left, right)
+    return Relation("", columns, joined, known, edges=edges)
+
+
+def _all(relation: Relation) -> frozenset[str]:
+    return frozenset(c.name.lower() for c in relation.columns)
+
+
+def _merge(a: Column, b: Column) -> Column:
+    states = {a.nulls, b.nulls}
+    nulls = a.nulls if len(states) == 1 else (Nulls.SOME if Nulls.SOME in states else Nulls.UNKNOWN)
+    same = a.measure is not None and b.measure is not None and a.measure.kind == b.measure.kind
+    return Column(
+        a.name,
+        a.type if a.type == b.type else None,
+        nulls,
+        a.measure if same else None,
+        a.repeat or b.repeat,
+    )
+
+
+def _union_all_keys(left: Relation, right: Relation) -> tuple[tuple[frozenset[str], ...], bool]:
+    """With a column of another literal in each branch, a key of both and that column is a key."""
+    renamed = {
+        b.name.lower(): a.name.lower() for a, b in zip(left.columns, right.columns, strict=True)
+    }
+    marks = [
+        a.name.lower()
+        for a, b in zip(left.columns, right.columns, strict=True)
+        if a.literal is not None and b.literal is not None and a.literal != b.literal
+    ]
+    theirs = [frozenset(renamed[c] for c in key) for key in right.keys]
+    keys = [(one | other) | {mark} for mark in marks for one in left.keys for other in theirs]
+    return minimal(keys), bool(keys)

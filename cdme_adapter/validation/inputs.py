@@ -1,0 +1,66 @@
+"""Relations as they come in: what is declared of them, seeds not loaded yet, python models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from cdme_adapter.validation.binding import Scratch
+from cdme_adapter.validation.catalog import Catalog
+from cdme_adapter.validation.project import Node, ProjectView
+from cdme_adapter.validation.relations import Column, Nulls, Relation
+
+_SNAPSHOT = (
+    ("dbt_scd_id", "VARCHAR"),
+    ("dbt_updated_at", "TIMESTAMP"),
+    ("dbt_valid_from", "TIMESTAMP"),
+    ("dbt_valid_to", "TIMESTAMP"),
+)
+
+
+def enrich(relation: Relation, node: Node) -> Relation:
+    """Add the keys and NOT NULLs that the node declares, and a snapshot's own columns."""
+    if node.resource_type == "snapshot" and not relation.opaque:
+        relation = _snapshot(relation)
+    firm = {c.name.lower() for c in node.columns if c.not_null}
+    columns = tuple(
+        replace(c, nulls=Nulls.NEVER) if c.name.lower() in firm else c for c in relation.columns
+    )
+    names = {c.name.lower() for c in columns}
+    keys = [key for key in node.keys if key <= names or relation.opaque]
+    return replace(relation, columns=columns).with_keys(keys, bool(keys) or None)
+
+
+def _snapshot(relation: Relation) -> Relation:
+    present = {c.name.lower() for c in relation.columns}
+    added = tuple(Column(name, kind) for name, kind in _SNAPSHOT if name not in present)
+    # The query has one row per record, the table one per record and epoch.
+    return replace(relation, columns=relation.columns + added, keys=(), keys_known=False)
+
+
+def seed_relation(node: Node, project: ProjectView, scratch: Scratch) -> Relation | None:
+    """A seed that is not in the warehouse yet, read from its file's header."""
+    if not node.file or project.directory is None:
+        return None
+    path = Path(project.directory) / node.file
+    if not path.exists():
+        return None
+    escaped = str(path).replace("'", "''")
+    found = scratch.bind(f"SELECT * FROM read_csv('{escaped}', header = true)")
+    if not isinstance(found, list):
+        return Relation(node.relation, opaque=True)
+    given = {name.lower(): kind for name, kind in node.column_types.items()}
+    columns = tuple(replace(c, type=given.get(c.name.lower(), c.type)) for c in found)
+    with path.open("rb") as file:
+        rows = max(sum(1 for _ in file) - 1, 0)
+    return Relation(node.relation, columns, rows=rows)
+
+
+def declared_relation(node: Node, catalog: Catalog) -> Relation:
+    """A model that cannot be inferred: its contract's columns, or for python what is built."""
+    if node.columns and all(c.type for c in node.columns):
+        return Relation(node.relation, tuple(Column(c.name, c.type) for c in node.columns))
+    built = catalog.relation(node.relation)
+    if node.language != "sql" and built is not None:
+        return built
+    return Relation(node.relation, opaque=True)

@@ -1,0 +1,100 @@
+"""What a validation found: findings, verdicts and estimates, and whether a run is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdme_adapter.errors import Finding
+
+SEVERITIES = ("info", "warn", "error")
+ALWAYS_REFUSED = frozenset({"ACCESS_DENIED", "BUDGET_EXCEEDED"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one rule says of one model: ``fine``, ``finding`` or ``unknown``, and why."""
+
+    model: str
+    rule: str
+    verdict: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Rows expected against the budget."""
+
+    model: str
+    rows: int | None
+    budget: int | None
+
+
+@dataclass
+class Report:
+    """The result of :func:`validate_project`."""
+
+    findings: list[Finding] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    estimates: list[Estimate] = field(default_factory=list)
+    suppressed: list[tuple[Finding, str]] = field(default_factory=list)
+    refusals: list[Finding] = field(default_factory=list)
+    """The findings that refuse a run: by ``validate: error``, or of themselves."""
+    rechecked: int = 0
+    """How many models were judged anew, the cache aside."""
+
+    @property
+    def counted(self) -> list[Finding]:
+        """Findings that are more than information."""
+        return [f for f in self.findings if f.severity != "info"]
+
+    def models(self) -> dict[str, str]:
+        """Each model's verdict over all rules: ``safe``, ``finding`` or ``unknown``."""
+        found = {v.model: "safe" for v in self.verdicts}
+        for verdict in self.verdicts:
+            if verdict.verdict == "unknown":
+                found[verdict.model] = "unknown"
+        for finding in self.counted:
+            if finding.model in found:
+                found[finding.model] = "finding"
+        return found
+
+    @property
+    def status(self) -> str:
+        """``pass``, ``findings`` or ``unknown``."""
+        if self.counted:
+            return "findings"
+        return "unknown" if "unknown" in self.models().values() else "pass"
+
+    def summary(self) -> str:
+        """One line: ``41 proven safe, 3 findings, 2 unknown``."""
+        states = list(self.models().values())
+        count = len(self.counted)
+        return (
+            f"{states.count('safe')} proven safe, {count} finding{'' if count == 1 else 's'}, "
+            f"{states.count('unknown')} unknown"
+        )
+
+    def fails(self, at: str = "error") -> bool:
+        """Whether something is at or above this severity (``--fail-on``)."""
+        floor = SEVERITIES.index(at)
+        return any(SEVERITIES.index(f.severity) >= floor for f in self.findings)
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The document of ``cdme validate --output json`` (INTERFACE.md)."""
+        return {
+            "status": self.status,
+            "summary": self.summary(),
+            "findings": [f.as_json() for f in self.findings],
+            "suppressed": [f.as_json() | {"because": why} for f, why in self.suppressed],
+            "unknown": [
+                {"model": v.model, "rule": v.rule, "why": v.why}
+                for v in self.verdicts
+                if v.verdict == "unknown"
+            ],
+            "models": self.models(),
+            "estimates": [
+                {"model": e.model, "rows": e.rows, "budget": e.budget} for e in self.estimates
+            ],
+        }

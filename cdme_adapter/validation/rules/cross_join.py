@@ -1,0 +1,60 @@
+"""CROSS_JOIN: every row meets every row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from cdme_adapter.validation.predicates import attrs, conjuncts
+from cdme_adapter.validation.select_facts import SelectFacts, Source, join_line
+from cdme_adapter.validation.view import ModelView, Said
+
+
+def check(view: ModelView) -> Iterator[Said]:
+    """Joins without a condition that ties both sides together."""
+    if view.analysis is None:
+        return
+    for facts in view.analysis.selects:
+        aliases = list(facts.sources)
+        for number, alias in enumerate(aliases):
+            source = facts.sources[alias]
+            if source.join is None or _harmless(facts, source, aliases[:number]):
+                continue
+            if not _tied(facts, source, set(aliases[:number])):
+                yield view.found(
+                    "CROSS_JOIN",
+                    "warn",
+                    f"nothing ties {alias} to {', '.join(aliases[:number])}: every row meets every "
+                    f"row",
+                    f"join on a key of {alias}",
+                    join_line(source),
+                )
+
+
+def _harmless(facts: SelectFacts, source: Source, earlier: list[str]) -> bool:
+    sides = [source.relation, *(facts.sources[a].relation for a in earlier)]
+    if (
+        source.relation.single_row
+        or source.relation.expands
+        or isinstance(source.join.this if source.join else None, (exp.Lateral, exp.Unnest))
+    ):
+        return True
+    method = str(source.join.args.get("method") or "").upper() if source.join else ""
+    if method in ("NATURAL", "POSITIONAL") or source.side in ("semi", "anti"):
+        return True
+    return all(r.single_row or r.expands for r in sides[1:])
+
+
+def _tied(facts: SelectFacts, source: Source, earlier: set[str]) -> bool:
+    parts = list(conjuncts(source.join.args.get("on") if source.join else None))
+    parts += list(conjuncts(facts.select.args.get("where")))
+    later = [s.join.args.get("on") for s in facts.sources.values() if s.join is not None]
+    for on in later:
+        parts += list(conjuncts(on))
+    for part in parts:
+        aliases = {a for a, _ in attrs(part)}
+        if source.alias in aliases and aliases & earlier:
+            return True
+    using = source.join.args.get("using") if source.join else None
+    return bool(using)

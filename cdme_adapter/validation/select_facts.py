@@ -1,0 +1,288 @@
+"""One SELECT: its sources, how they are joined, what determines what, and which rows repeat.
+
+Two readings of the joins are kept. ``strict`` holds for every row, also those that an outer join
+pads with NULLs: keys are proven with it. ``loose`` takes equated columns for equal in padded rows
+too: whether a join repeats a source's rows is judged with it, because padding repeats nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from cdme_adapter.validation.dependencies import ROW, Attr, Dependencies
+from cdme_adapter.validation.predicates import (
+    aggregates,
+    attr,
+    attrs,
+    conjuncts,
+    constant,
+    line_of,
+    rejects_null,
+)
+from cdme_adapter.validation.relations import Nulls, Relation
+
+
+@dataclass
+class Source:
+    """One alias of a FROM clause."""
+
+    alias: str
+    relation: Relation
+    join: exp.Join | None = None
+    padded: bool = False
+    """An outer join may fill it with NULLs."""
+    ranged: bool = False
+    """It is joined by something beside equalities, so its keys do not say all."""
+
+    @property
+    def row(self) -> Attr:
+        """The identity of its row."""
+        return (self.alias, ROW)
+
+    @property
+    def side(self) -> str:
+        """``from``, ``inner``, ``left``, ``right``, ``full``, ``cross``, ``semi`` or ``anti``."""
+        if self.join is None:
+            return "from"
+        kind, side = self.join.kind.lower(), self.join.side.lower()
+        if kind in ("semi", "anti", "cross"):
+            return kind
+        return side or "inner"
+
+    @property
+    def comma(self) -> bool:
+        """Whether it stands after a comma."""
+        j = self.join
+        return bool(j and not any(j.args.get(k) for k in ("on", "using", "kind", "side", "method")))
+
+
+@dataclass
+class SelectFacts:
+    """What is known of one SELECT before its output is looked at."""
+
+    select: exp.Select
+    sources: dict[str, Source]
+    strict: Dependencies = field(default_factory=Dependencies)
+    loose: Dependencies = field(default_factory=Dependencies)
+    joined_rows: Dependencies = field(default_factory=Dependencies)
+    """As ``strict``, before QUALIFY has picked among the rows."""
+    not_null: set[Attr] = field(default_factory=set)
+    output: Relation = field(default_factory=lambda: Relation("", opaque=True))
+    name: str = ""
+    certain: bool = True
+    """Whether every source's columns are known."""
+
+    @property
+    def joined(self) -> list[Source]:
+        """The sources whose rows make the rows of this SELECT."""
+        return [s for s in self.sources.values() if s.side not in ("semi", "anti")]
+
+    @property
+    def rows(self) -> frozenset[Attr]:
+        """What identifies a row of the join."""
+        return frozenset(s.row for s in self.joined)
+
+    @property
+    def group(self) -> list[exp.Expr]:
+        """The GROUP BY expressions."""
+        group = self.select.args.get("group")
+        return list(group.expressions) if group else []
+
+    @property
+    def grouped(self) -> bool:
+        """Whether this SELECT makes groups, one for everything included."""
+        if self.select.args.get("group"):
+            return True
+        parts = [*self.select.expressions, self.select.args.get("having")]
+        return any(p is not None and aggregates(p) for p in parts)
+
+    def core(self) -> list[Source]:
+        """The sources whose rows, together, are the grain of the join."""
+        kept = self.strict.reduce([s.row for s in self.joined], self.rows)
+        return [s for s in self.joined if s.row in kept]
+
+    def grain(self) -> list[Source]:
+        """As :meth:`core`, but a row that an outer join pads does not count as a grain."""
+        kept = self.loose.reduce([s.row for s in self.joined], self.rows)
+        return [s for s in self.joined if s.row in kept]
+
+    def repeats(self, alias: str) -> tuple[bool | None, Source | None]:
+        """Whether the join repeats the rows of ``alias``, and which source does it."""
+        source = self.sources.get(alias)
+        if source is None:
+            return None, None
+        known = self.loose.closure([source.row])
+        others = [s for s in self.joined if s.row not in known]
+        sure = [s for s in others if s.relation.keys_known and not s.ranged]
+        if not others:
+            return False, None
+        return (True, sure[0]) if sure else (None, others[0])
+
+    def nulls(self, wanted: Attr) -> Nulls:
+        """Whether this attribute may be NULL among the rows that pass WHERE."""
+        if wanted in self.not_null:
+            return Nulls.NEVER
+        source = self.sources.get(wanted[0])
+        if source is None:
+            return Nulls.UNKNOWN
+        if source.padded:
+            return Nulls.SOME
+        column = source.relation.column(wanted[1])
+        return column.nulls if column else Nulls.UNKNOWN
+
+
+def read_select(select: exp.Select, relations: dict[str, Relation]) -> SelectFacts:
+    """The facts of a SELECT whose sources, by alias, are these."""
+    facts = SelectFacts(select, _sources(select, relations))
+    facts.certain = not any(s.relation.opaque for s in facts.sources.values())
+    for source in facts.sources.values():
+        for key in source.relation.keys:
+            _both(facts, [(source.alias, c) for c in key], [source.row])
+        _both(
+            facts, [source.row], [(source.alias, c.name.lower()) for c in source.relation.columns]
+        )
+    for source in facts.sources.values():
+        if source.join is not None:
+            _read_join(facts, source)
+    _read_filters(facts)
+    return facts
+
+
+def _sources(select: exp.Select, relations: dict[str, Relation]) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    start = select.args.get("from_")
+    if start is not None:
+        alias = start.this.alias_or_name.lower()
+        found[alias] = Source(alias, relations.get(alias, Relation(alias, opaque=True)))
+        for lateral in start.this.args.get("joins") or []:
+            _join_source(found, lateral, relations)
+    for join in select.args.get("joins") or []:
+        _join_source(found, join, relations)
+    for lateral in select.args.get("laterals") or []:
+        alias = lateral.alias_or_name.lower()
+        found[alias] = Source(alias, relations.get(alias, Relation(alias, expands=True)))
+    return found
+
+
+def _join_source(found: dict[str, Source], join: exp.Join, relations: dict[str, Relation]) -> None:
+    alias = join.this.alias_or_name.lower()
+    source = Source(alias, relations.get(alias, Relation(alias, opaque=True)), join)
+    if source.side in ("left", "full"):
+        source.padded = True
+    if source.side in ("right", "full"):
+        for earlier in found.values():
+            earlier.padded = True
+    found[alias] = source
+
+
+def _both(facts: SelectFacts, left: list[Attr], right: list[Attr]) -> None:
+    facts.strict.add(left, right)
+    facts.loose.add(left, right)
+
+
+def _read_join(facts: SelectFacts, source: Source) -> None:
+    join = source.join
+    assert join is not None
+    aliases = list(facts.sources)
+    earlier = aliases[: aliases.index(source.alias)]
+    method = str(join.args.get("method") or "").upper()
+    parts = list(conjuncts(join.args.get("on")))
+    if method in ("ASOF", "POSITIONAL"):
+        _both(facts, [facts.sources[a].row for a in earlier], [source.row])
+        return
+    if method == "NATURAL":
+        source.ranged = True
+        return
+    inner = source.side in ("inner", "cross")
+    right_equal: dict[str, set[Attr]] = {}
+    left_equal: dict[str, dict[str, set[Attr]]] = {}
+    for part in parts:
+        pair = _equality(part, source.alias)
+        if pair is None:
+            if any(a == source.alias for a, _ in attrs(part)):
+                source.ranged = True
+            continue
+        column, others, other = pair
+        if column is not None:
+            right_equal.setdefault(column, set()).update(others)
+            facts.loose.add(others, [(source.alias, column)])
+            if inner:
+                facts.strict.add(others, [(source.alias, column)])
+        if other is not None:
+            right = attrs(part) - others
+            facts.loose.add(right, [other])
+            if inner:
+                facts.strict.add(right, [other])
+            left_equal.setdefault(other[0], {}).setdefault(other[1], set()).update(right)
+    if inner:
+        for part in parts:
+            facts.not_null |= rejects_null(part)
+        return
+    if source.side in ("left", "full") and _covered(source.relation, set(right_equal)):
+        facts.strict.add(set().union(*right_equal.values()), [source.row])
+    if source.side in ("right", "full"):
+        for alias, equal in left_equal.items():
+            if _covered(facts.sources[alias].relation, set(equal)):
+                facts.strict.add(set().union(*equal.values()), [facts.sources[alias].row])
+
+
+def _covered(relation: Relation, columns: set[str]) -> bool:
+    return any(key <= columns for key in relation.keys)
+
+
+def _equality(part: exp.Expr, alias: str) -> tuple[str | None, set[Attr], Attr | None] | None:
+    """An equality's column of ``alias``, the other side's attributes, and its plain column.
+
+    Either column is None where the side is an expression; the whole where it is no equality.
+    """
+    if not isinstance(part, (exp.EQ, exp.NullSafeEQ)):
+        return None
+    for one, other in ((part.this, part.expression), (part.expression, part.this)):
+        mine, theirs = attrs(one), attrs(other)
+        if any(a == alias for a, _ in theirs) or not mine or any(a != alias for a, _ in mine):
+            continue
+        column = attr(one)
+        return (column[1] if column else None), theirs, attr(other)
+    return None
+
+
+def _read_filters(facts: SelectFacts) -> None:
+    for part in conjuncts(facts.select.args.get("where")):
+        facts.not_null |= rejects_null(part)
+        if not isinstance(part, (exp.EQ, exp.NullSafeEQ)):
+            continue
+        left, right = attr(part.this), attr(part.expression)
+        if left and right:
+            facts.strict.equal(left, right)
+            facts.loose.equal(left, right)
+        elif left and constant(part.expression):
+            _both(facts, [], [left])
+        elif right and constant(part.this):
+            _both(facts, [], [right])
+    facts.joined_rows = facts.strict.copy()
+    for part in conjuncts(facts.select.args.get("qualify")):
+        over = first_of_partition(part)
+        if over is not None:
+            listed = [attr(p) for p in over.args.get("partition_by") or []]
+            if all(listed):
+                _both(facts, [a for a in listed if a], list(facts.rows))
+
+
+def first_of_partition(part: exp.Expr) -> exp.Window | None:
+    """The window of ``row_number() OVER (…) = 1`` and of its other spellings."""
+    if not isinstance(part, (exp.EQ, exp.LTE, exp.LT)):
+        return None
+    window, number = part.this, part.expression
+    if not (isinstance(window, exp.Window) and isinstance(window.this, exp.RowNumber)):
+        return None
+    limit = "2" if isinstance(part, exp.LT) else "1"
+    return window if isinstance(number, exp.Literal) and number.name == limit else None
+
+
+def join_line(source: Source) -> int | None:
+    """The line of a source's join: the condition's, or the table's."""
+    if source.join is None:
+        return None
+    return line_of(source.join.args.get("on")) or line_of(source.join.this)

@@ -1,0 +1,288 @@
+"""Judge the models of a project, parents first, before anything is built (REQ-F-AIA-001).
+
+Sources' columns come from the warehouse; models' columns are inferred through the DAG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from cdme_adapter.errors import Finding
+from cdme_adapter.validation.analysis import Analysis, AnalysisError, analyse
+from cdme_adapter.validation.binding import BindError, Scratch
+from cdme_adapter.validation.cache import Cache, Judged, digest, relation_json
+from cdme_adapter.validation.catalog import Catalog
+from cdme_adapter.validation.estimate import with_rows
+from cdme_adapter.validation.inputs import declared_relation, enrich, seed_relation
+from cdme_adapter.validation.project import Node, ProjectView
+from cdme_adapter.validation.relations import Column, Relation
+from cdme_adapter.validation.report import ALWAYS_REFUSED, Estimate, Report, Verdict
+from cdme_adapter.validation.rules import RULES, Rule
+from cdme_adapter.validation.rules.access import denied
+from cdme_adapter.validation.rules.target_type import in_macros
+from cdme_adapter.validation.select_facts import SelectFacts
+from cdme_adapter.validation.types import Typer
+from cdme_adapter.validation.view import CannotTell, ModelView
+
+_WITHOUT_BINDING = frozenset({"names", "access", "hidden_meta", "target_type", "hardcoded"})
+
+
+class Validator:
+    """One pass over a project; use as a context manager."""
+
+    def __init__(
+        self,
+        project: ProjectView,
+        catalog: Catalog,
+        *,
+        cache: Cache | None = None,
+        rules: Iterable[tuple[str, Rule]] = RULES,
+    ) -> None:
+        self.project, self.catalog = project, catalog
+        self.cache = cache if cache is not None else Cache()
+        self.rules = tuple(rules)
+        self.scratch = Scratch(project.directory, catalog.macros)
+        self.scratch.use(project.database, project.schema)
+        self.typer = Typer(self.scratch)
+        self.functions, _ = self.scratch.functions()
+        self._known: dict[str, Relation | None] = {}
+        self._added: set[str] = set()
+        self._settings = digest(
+            project.as_roles, catalog.macros, [name for name, _ in self.rules], project.yaml
+        )
+
+    def __enter__(self) -> Validator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.scratch.__exit__()
+
+    def run(self, select: Iterable[str] | None = None) -> Report:
+        """Judge the selected models; their ancestors are inferred, not reported."""
+        report = Report()
+        selected = set(self.project.matching(select))
+        needed = self._ancestors(selected)
+        for unique_id in self.project.order():
+            if unique_id not in needed:
+                continue
+            node = self.project.nodes[unique_id]
+            judged = self._judge(node, report)
+            if unique_id in selected:
+                self._add(report, node, judged)
+        if select is None:
+            report.findings += list(in_macros(self.project))
+        self.cache.save(whole=select is None)
+        return report
+
+    def _ancestors(self, start: set[str]) -> set[str]:
+        found: set[str] = set()
+        stack = list(start)
+        while stack:
+            current = stack.pop()
+            if current not in found and current in self.project.nodes:
+                found.add(current)
+                stack += self.project.nodes[current].depends_on
+        return found
+
+    def _judge(self, node: Node, report: Report) -> Judged | None:
+        if node.resource_type in ("source", "seed") or not node.stored:
+            return None
+        parents = [self.lookup(r) for r in self._readable(node)]
+        key = digest(
+            self._settings,
+            replace(node, depends_on=()),
+            [relation_json(p) for p in parents if p is not None],
+            [p is None for p in parents],
+            list(denied(self.project, node, self._parents(node))),
+        )
+        judged = self.cache.get(key)
+        if judged is None:
+            judged = self._check(node)
+            self.cache.put(key, judged)
+            report.rechecked += 1
+        self._known[node.relation] = judged.relation
+        return judged
+
+    def _parents(self, node: Node) -> list[Node]:
+        """The stored parents, ephemeral ones followed through."""
+        found: dict[str, Node] = {}
+        stack, seen = list(node.depends_on), set()
+        while stack:
+            current = stack.pop(0)
+            parent = self.project.nodes.get(current)
+            if parent is None or current in seen:
+                continue
+            seen.add(current)
+            if parent.stored:
+                found[current] = parent
+            else:
+                stack += parent.depends_on
+        return list(found.values())
+
+    def _readable(self, node: Node) -> list[str]:
+        sql = (node.sql or "").lower()
+        named = [p.relation for p in self._parents(node)]
+        others = [r for r in self.catalog.relations if r not in named and r.split(".")[-1] in sql]
+        return [*named, *others]
+
+    def lookup(self, name: str) -> Relation | None:
+        """What is known of a stored relation, by its canonical name."""
+        name = name.lower()
+        if name not in self._known:
+            self._known[name] = self._outside(name)
+        return self._known[name]
+
+    def _outside(self, name: str) -> Relation | None:
+        stored = self.catalog.relation(name)
+        node = self.project.by_relation(name)
+        if node is None:
+            return stored
+        if stored is None and node.resource_type == "seed":
+            stored = seed_relation(node, self.project, self.scratch)
+        if node.resource_type in ("model", "snapshot"):
+            # Not judged yet: it stands later in the order, or reads itself.
+            stored = stored or Relation(name, opaque=True)
+        return enrich(stored, node) if stored is not None else None
+
+    def _check(self, node: Node) -> Judged:
+        view = self._view(node)
+        findings: list[Finding] = list(node.config_findings)
+        verdicts: list[Verdict] = []
+        unbound = isinstance(view.bound, BindError) and view.bound.code != "CANNOT_BIND"
+        for name, check in self.rules:
+            if unbound and name not in _WITHOUT_BINDING:
+                verdicts.append(Verdict(node.id, name, "unknown", "the SQL does not bind"))
+                continue
+            said = list(check(view))
+            if not said and view.analysis is None and name not in _WITHOUT_BINDING:
+                said = [CannotTell(view.why or "the SQL cannot be read")]
+            found = [s for s in said if isinstance(s, Finding)]
+            unsure = [s.why for s in said if isinstance(s, CannotTell)]
+            findings += found
+            state = "finding" if found else ("unknown" if unsure else "fine")
+            verdicts.append(Verdict(node.id, name, state, "" if found else "; ".join(unsure)))
+        unique = list(dict.fromkeys(findings))
+        return Judged(self._relation(node, view), tuple(unique), tuple(verdicts))
+
+    def _view(self, node: Node) -> ModelView:
+        forbidden = denied(self.project, node, self._parents(node))
+        view = ModelView(
+            node, self.project, self.catalog, self.typer, [], self.lookup, functions=self.functions
+        )
+        view.denied = forbidden
+        if node.language != "sql" or not node.sql:
+            view.why = "a python model" if node.language != "sql" else "no compiled SQL"
+            view.bound = BindError("CANNOT_BIND", view.why)
+            return view
+        try:
+            view.analysis = analyse(
+                node.sql,
+                self.lookup,
+                self._describe,
+                database=self.project.database,
+                schema=self.project.schema,
+                fill=self._fill,
+            )
+        except AnalysisError as error:
+            view.why = str(error)
+        self._stage(node, view.analysis)
+        if view.analysis is not None:
+            unsettled = [n for n in view.analysis.unsettled if n not in view.analysis.missing]
+            view.missing = tuple(dict.fromkeys(view.analysis.missing))
+            view.unsettled = tuple(dict.fromkeys(unsettled))
+            hidden = self._hardcoded_denied(node, view.analysis)
+            view.denied = tuple(dict.fromkeys([*forbidden, *hidden]))
+        view.bound = self.scratch.bind(node.sql)
+        if isinstance(view.bound, list) and view.analysis is not None:
+            view.analysis.root = _renamed(view.analysis.root, view.bound)
+            view.estimates = {node.id: view.analysis.root.rows}
+        return view
+
+    def _hardcoded_denied(self, node: Node, analysis: Analysis) -> tuple[str, ...]:
+        read = [n for r in analysis.reads if (n := self.project.by_relation(r)) is not None]
+        return denied(self.project, node, read)
+
+    def _fill(self, facts: SelectFacts, output: Relation) -> Relation:
+        return with_rows(facts, self.typer.fill(facts, output))
+
+    def _describe(self, sql: str) -> list[Column] | None:
+        found = self.scratch.bind(sql)
+        return found if isinstance(found, list) else None
+
+    def _stage(self, node: Node, analysis: Analysis | None) -> None:
+        """Create the empty tables that a model reads."""
+        names = list(analysis.reads) if analysis is not None else self._readable(node)
+        for name in names:
+            relation = self.lookup(name)
+            if relation is not None and name not in self._added and self.scratch.add(relation):
+                self._added.add(name)
+
+    def _relation(self, node: Node, view: ModelView) -> Relation:
+        if not isinstance(view.bound, list):
+            return enrich(declared_relation(node, self.catalog), node)
+        root = view.analysis.root if view.analysis is not None else Relation("", opaque=True)
+        if root.opaque or len(root.columns) != len(view.bound):
+            root = Relation(node.relation, tuple(view.bound), rows=root.rows)
+        root = replace(root, name=node.relation, edges={}, opaque=False)
+        return enrich(root, node)
+
+    def _add(self, report: Report, node: Node, judged: Judged | None) -> None:
+        if judged is None:
+            return
+        report.verdicts += judged.verdicts
+        budget = node.config.budget
+        report.estimates.append(
+            Estimate(node.id, judged.relation.rows, budget.rows if budget else None)
+        )
+        for finding in judged.findings:
+            because = _suppressed(node, finding)
+            always = _refuses_always(node, finding)
+            if because is not None and finding.code != "ACCESS_DENIED":
+                report.suppressed.append((finding, because))
+            elif node.config.validate != "off" or always:
+                report.findings.append(finding)
+                strict = node.config.validate == "error" and finding.severity == "error"
+                if always or strict:
+                    report.refusals.append(finding)
+
+
+def _renamed(root: Relation, bound: list[Column]) -> Relation:
+    """The facts under the names and types that DuckDB gives the output's columns."""
+    if root.opaque or len(root.columns) != len(bound):
+        return Relation(root.name, tuple(bound), rows=root.rows, edges=root.edges)
+    names = {a.name.lower(): b.name.lower() for a, b in zip(root.columns, bound, strict=True)}
+    columns = tuple(
+        replace(a, name=b.name, type=b.type) for a, b in zip(root.columns, bound, strict=True)
+    )
+    keys = tuple(frozenset(names[c] for c in key) for key in root.keys if key <= names.keys())
+    return replace(root, columns=columns, keys=keys)
+
+
+def _suppressed(node: Node, finding: Finding) -> str | None:
+    return next((s.because for s in node.config.suppress if s.code == finding.code), None)
+
+
+def _refuses_always(node: Node, finding: Finding) -> bool:
+    """ACCESS_DENIED, a declared budget and a declared grain refuse whatever ``validate`` says."""
+    if finding.code in ALWAYS_REFUSED:
+        return True
+    declared = "the declared grain" in finding.message
+    return bool(node.config.grain) and finding.code == "GRAIN_FANOUT" and declared
+
+
+def validate_project(
+    project: ProjectView,
+    catalog: Catalog,
+    select: Iterable[str] | None = None,
+    *,
+    cache: Cache | None = None,
+) -> Report:
+    """Judge a project's models; nothing is run and nothing written but the cache."""
+    with Validator(project, catalog, cache=cache) as validator:
+        return validator.run(select)
+
+
+def rules_of(report: Report, model: str) -> Iterator[Verdict]:
+    """What each rule said of one model."""
+    return (v for v in report.verdicts if v.model == model)

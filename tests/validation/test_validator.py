@@ -1,0 +1,235 @@
+"""The pass over a project: verdicts, cache, candidates, suppressions, summary, nothing written."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from cdme_adapter.validation import (
+    Catalog,
+    load_catalog,
+    validate_candidate,
+    validate_project,
+)
+from cdme_adapter.validation.cache import Cache
+from cdme_adapter.validation.lines import raw_line
+from tests.validation.harness import judge, view, warehouse
+
+TABLES = yaml.safe_load((Path(__file__).parent / "fixtures" / "schema.yml").read_text())
+GOOD = "select order_id, customer_id, amount from {orders}"
+
+
+def codes(report: Any) -> list[str]:
+    return [f.code for f in report.findings if f.severity != "info"]
+
+
+def test_a_good_model_is_proven_safe() -> None:
+    report = judge(TABLES, {"m": GOOD})
+    assert (report.status, report.summary()) == ("pass", "1 proven safe, 0 findings, 0 unknown")
+    document = report.as_json()
+    assert set(document) >= {"status", "findings", "estimates"}
+    assert document["estimates"] == [{"model": "model.shop.m", "rows": 100, "budget": None}]
+
+
+def test_what_cannot_be_told_is_never_fine() -> None:
+    report = judge(TABLES, {"m": "select user_id, kind from {events} order by seen_at limit 5"})
+    assert report.status == "unknown"
+    assert report.summary() == "0 proven safe, 0 findings, 1 unknown"
+    assert [u["rule"] for u in report.as_json()["unknown"]] == ["total_order"]
+
+
+def test_a_fault_upstream_is_reported_once() -> None:
+    models = {"a": "select nope from {orders}", "b": "select * from {a}", "c": "select * from {b}"}
+    report = judge(TABLES, models)
+    assert codes(report) == ["UNKNOWN_COLUMN"]
+    assert report.models()["model.shop.c"] == "unknown"
+
+
+def test_columns_are_inferred_through_models_that_are_not_built() -> None:
+    models = {
+        "a": "select order_id as id, amount * 2 as twice from {orders}",
+        "b": "select *, twice > 10 as large from {a}",
+        "c": "select id, lrge from {b}",
+    }
+    report = judge(TABLES, models)
+    assert codes(report) == ["UNKNOWN_COLUMN"]
+    assert "large" in report.findings[-1].remedy or any(
+        "large" in f.remedy for f in report.findings
+    )
+
+
+def test_a_python_model_cannot_be_judged() -> None:
+    report = judge(TABLES, {"m": {"sql": "def model(dbt, session): ...", "language": "python"}})
+    assert report.models() == {"model.shop.m": "unknown"}
+
+
+def test_suppression_needs_a_reason_and_is_shown() -> None:
+    meta = {"suppress": [{"code": "CROSS_JOIN", "because": "every pair is wanted"}]}
+    sql = "select o.order_id, c.name from {orders} o cross join {customers} c"
+    report = judge(TABLES, {"m": {"sql": sql, "meta": meta}})
+    assert "CROSS_JOIN" not in codes(report)
+    shown = report.as_json()["suppressed"]
+    assert [(s["code"], s["because"]) for s in shown] == [("CROSS_JOIN", "every pair is wanted")]
+
+
+def test_access_cannot_be_suppressed_or_switched_off() -> None:
+    meta = {
+        "suppress": [{"code": "ACCESS_DENIED", "because": "please"}],
+        "validate": False,
+    }
+    models = {
+        "secret": {"sql": GOOD, "access": "private", "group": "finance"},
+        "m": {"sql": "select * from {secret}", "meta": meta},
+    }
+    report = judge(TABLES, models)
+    assert codes(report) == ["ACCESS_DENIED"]
+    assert [f.code for f in report.refusals] == ["ACCESS_DENIED"]
+
+
+def test_a_forbidden_relation_reads_like_a_missing_one() -> None:
+    models: dict[str, Any] = {
+        "secret": {"sql": GOOD, "access": "private", "group": "finance"},
+        "m": "select * from {secret}",
+    }
+    denied = judge(TABLES, models).findings[-1]
+    del models["secret"]
+    models["m"] = 'select * from "wh"."main"."secret"'
+    missing = judge(TABLES, models).findings[-1]
+    assert (denied.message, denied.remedy) == (missing.message, missing.remedy)
+
+
+@pytest.mark.parametrize(("validate", "refused"), [("warn", 0), ("error", 1), (False, 0)])
+def test_validate_decides_what_an_error_does(validate: Any, refused: int) -> None:
+    model = {"sql": "select nope from {orders}", "meta": {"validate": validate}}
+    assert len(judge(TABLES, {"m": model}).refusals) == refused
+
+
+def test_only_what_changed_is_judged_again(tmp_path: Path) -> None:
+    path = tmp_path / "cdme" / "validation.json"
+    models = {"a": GOOD, "b": "select * from {a}", "c": "select * from {customers}"}
+    catalog = warehouse(TABLES)
+
+    def run() -> tuple[int, list[str]]:
+        cache = Cache.load(path)
+        report = validate_project(view(TABLES, models), catalog, cache=cache)
+        return report.rechecked, [f.code for f in report.findings]
+
+    assert run()[0] == 3
+    assert run()[0] == 0
+    models["a"] = GOOD + " -- a remark"
+    assert run()[0] == 1  # its output is the same, so b stands
+    models["a"] = "select order_id from {orders} where status <> 'paid'"
+    assert run() == (2, ["NULL_DROPPED", "LOSSY"])
+    path.write_text("not json")
+    assert run() == (3, ["NULL_DROPPED", "LOSSY"])
+
+
+def candidate(sql: str, told: str | None = None) -> Any:
+    project = view(TABLES, {"a": GOOD, "secret": {"sql": GOOD, "access": "private", "group": "f"}})
+    return validate_candidate(sql, "mine", told, project, warehouse(TABLES), file="mine.sql")
+
+
+def test_a_good_candidate_passes() -> None:
+    report = candidate("select * from {{ ref('a') }} where amount > 1")
+    assert report.status == "pass"
+    assert {f.model for f in report.findings} == {"model.shop.mine"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "says"),
+    [
+        ("select * from {{ ref('aa') }}", "UNKNOWN_RELATION", "a"),
+        ("select * from {{ source('raw', 'order') }}", "UNKNOWN_RELATION", "raw.orders"),
+        ("select\n  amoun\nfrom {{ ref('a') }}", "UNKNOWN_COLUMN", "amount"),
+        ("select amount from wh.main.a where customer_id = 'x'", "TYPE_MISMATCH", ""),
+        ("select {{ nothing_like_it() }}", "COMPILE_ERROR", ""),
+        ("select {% if %}", "COMPILE_ERROR", ""),
+        ("selec 1", "COMPILE_ERROR", ""),
+        ("select * from {{ ref('secret') }}", "ACCESS_DENIED", ""),
+        ("select * from wh.main.secret", "ACCESS_DENIED", ""),
+    ],
+)
+def test_a_bad_candidate_is_a_finding(sql: str, code: str, says: str) -> None:
+    report = candidate(sql)
+    found = [f for f in report.findings if f.code == code]
+    assert found, report.findings
+    assert found[0].model == "model.shop.mine"
+    assert found[0].place.file == "mine.sql"
+    assert says in found[0].remedy
+    assert report.fails()
+
+
+def test_a_candidate_brings_its_properties() -> None:
+    told = """
+models:
+  - name: mine
+    config: {meta: {cdme: {grain: order_id}}}
+    columns:
+      - {name: order_id, data_tests: [unique, not_null]}
+"""
+    sql = "select o.order_id, i.sku from {{ ref('a') }} o join wh.raw.items i using (order_id)"
+    report = candidate(sql, told)
+    assert [f.code for f in report.refusals] == ["GRAIN_FANOUT"]
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "shop.duckdb"
+    connection = duckdb.connect(str(path))
+    connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.t AS SELECT 1 AS a")
+    connection.close()
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    connection = duckdb.connect(str(path), read_only=True)
+    catalog = load_catalog(lambda sql: connection.execute(sql).fetchall())
+    tables = {"t": {"columns": {"a": "INTEGER"}}}
+    from cdme_adapter.validation import project_view
+    from tests.validation.harness import manifest
+
+    project = project_view(manifest(tables, {"m": "select a from {t}"}, "shop"), database="shop")
+    report = validate_project(project, catalog)
+    connection.close()
+    assert report.status == "pass"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["shop.duckdb"]
+
+
+def test_macros_of_the_user_bind() -> None:
+    connection = duckdb.connect()
+    connection.execute("ATTACH ':memory:' AS wh; USE wh.main")
+    connection.execute("CREATE MACRO twice(x) AS x * 2; CREATE TABLE t AS SELECT 1 AS a")
+    catalog = load_catalog(lambda sql: connection.execute(sql).fetchall())
+    project = view({}, {"m": 'select twice(a) as b from "wh"."main"."t"'})
+    assert validate_project(project, catalog).status == "pass"
+
+
+def test_a_seed_not_loaded_yet_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "codes.csv").write_text("id,label\n1,a\n2,b\n")
+    from cdme_adapter.validation import project_view
+    from tests.validation.harness import manifest
+
+    raw = manifest({}, {"m": 'select id, lable from "wh"."main"."codes"'})
+    raw["nodes"]["seed.shop.codes"] = {
+        "resource_type": "seed",
+        "name": "codes",
+        "package_name": "shop",
+        "database": "wh",
+        "schema": "main",
+        "alias": "codes",
+        "original_file_path": "seeds/codes.csv",
+        "config": {"materialized": "seed"},
+    }
+    project = project_view(raw, directory=str(tmp_path))
+    found = [f for f in validate_project(project, Catalog()).findings if f.severity == "error"]
+    assert [(f.code, f.remedy) for f in found] == [("UNKNOWN_COLUMN", "did you mean label?")]
+
+
+def test_lines_lead_to_the_file_that_was_written() -> None:
+    raw = "{{ config(materialized='table') }}\n\nselect a\nfrom {{ ref('x') }}\nwhere b <> 1\n"
+    compiled = '\n\nselect a\nfrom "db"."s"."x"\nwhere b <> 1\n'
+    assert [raw_line(compiled, raw, n) for n in (3, 4, 5)] == [3, 4, 5]
+    assert raw_line(compiled, raw, None) is None
