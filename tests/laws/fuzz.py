@@ -11,14 +11,12 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.laws.check import Capturing, Outcome, category, check
 from tests.laws.generate import Case, case_of
-from tests.laws.generator.maker import Shape
-from tests.laws.generator.shapes import CORE, SHAPES
+from tests.laws.generator.menus import CORE, FULL
 from tests.laws.shrink import shrink
 
 FOUND = Path(__file__).parent.parent / "fixtures" / "capture" / "found"
@@ -88,10 +86,10 @@ def smaller(case: Case, problems: list[str], capture: Capturing | None, seconds:
 def run(options: argparse.Namespace, capture: Capturing | None) -> Tally:
     """Check cases until the time or the count is used up."""
     tally, started, seed = Tally(), time.monotonic(), options.seed
-    shapes: Mapping[str, Shape] = CORE if options.core else SHAPES
+    menu = CORE if options.core else FULL
     shown: Counter[str] = Counter()
     while tally.queries < options.count and time.monotonic() - started < options.seconds:
-        case = case_of(seed, options.depth, shapes)
+        case = case_of(seed, options.depth, menu)
         outcome = check(case, capture)
         tally.add(case, outcome)
         for kind in {category(problem) for problem in outcome.problems}:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +12,9 @@ import duckdb
 from hypothesis import strategies as st
 
 from tests.laws.draw import Draw, HypothesisDraw, SeededDraw
-from tests.laws.generator.maker import Maker, Query, Shape
+from tests.laws.generator.maker import Maker, Menu, Query
 from tests.laws.generator.schema import Col, Table, table
-from tests.laws.generator.shapes import CORE
+from tests.laws.generator.menus import FULL
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,7 @@ class Case:
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A fresh database with the tables and views in it."""
-        connection = duckdb.connect()
-        connection.execute("SET threads = 1")
+        connection = duckdb.connect(config={"threads": 1})
         for statement in self.statements:
             connection.execute(statement)
         return connection
@@ -39,7 +37,7 @@ class Case:
         return ";\n".join([*self.statements, self.sql]) + ";"
 
 
-def make_case(draw: Draw, depth: int = 3, shapes: Mapping[str, Shape] = CORE) -> Case:
+def make_case(draw: Draw, depth: int = 3, menu: Menu = FULL) -> Case:
     """A random case."""
     tables = [table(draw, f"t{n}") for n in range(draw.number(2, 4))]
     if not any(t.key for t in tables):
@@ -47,12 +45,12 @@ def make_case(draw: Draw, depth: int = 3, shapes: Mapping[str, Shape] = CORE) ->
     views: dict[str, Query] = {}
     statements = [sql for t in tables for sql in t.statements()]
     for number in range(draw.number(0, 1)):
-        maker = Maker(draw, tables, dict(shapes), views)
+        maker = Maker(draw, tables, menu, views)
         query = maker.query(draw.number(0, 1))
         name = f"v{number}"
         statements.append(f"CREATE VIEW {name} AS {_with(maker, query)}")
         views = {**views, name: query}
-    maker = Maker(draw, tables, dict(shapes), views)
+    maker = Maker(draw, tables, menu, views)
     query = maker.query(draw.number(0, depth))
     sql = _with(maker, query)
     if maker.chance(10):
@@ -74,12 +72,12 @@ def _with(maker: Maker, query: Query) -> str:
     return f"WITH {listed} {query.sql}"
 
 
-def case_of(seed: int | str, depth: int = 3, shapes: Mapping[str, Shape] = CORE) -> Case:
+def case_of(seed: int | str, depth: int = 3, menu: Menu = FULL) -> Case:
     """The case of a seed."""
-    return make_case(SeededDraw(seed), depth, shapes)
+    return make_case(SeededDraw(seed), depth, menu)
 
 
 @st.composite
-def cases(draw: Any, depth: int = 3, shapes: Mapping[str, Shape] = CORE) -> Case:
+def cases(draw: Any, depth: int = 3, menu: Menu = FULL) -> Case:
     """Random cases for Hypothesis."""
-    return make_case(HypothesisDraw(draw), depth, shapes)
+    return make_case(HypothesisDraw(draw), depth, menu)

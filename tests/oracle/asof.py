@@ -44,6 +44,8 @@ def choose(
 def _nearness(condition: Condition, right: Relation) -> tuple[exp.Expr, bool]:
     """The right operand of the inequality, and whether the largest is nearest."""
     for conjunct in condition.conjuncts:
+        while isinstance(conjunct, exp.Paren):
+            conjunct = conjunct.this
         if isinstance(conjunct, exp.GT | exp.GTE | exp.LT | exp.LTE):
             ours_first = all(slot_of(right.columns, c) is None for c in conjunct.this.find_all(exp.Column))
             largest = isinstance(conjunct, exp.GT | exp.GTE) == ours_first

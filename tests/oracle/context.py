@@ -25,39 +25,32 @@ class Session:
     query: Callable[[Context, exp.Expr], Relation]
     joined: Callable[[Context, exp.Expr, list[exp.Join]], Relation]
     account: Account = field(default_factory=Account)
-    _tables: dict[str, Relation | None] = field(default_factory=dict)
-    _views: dict[str, exp.Expr | None] = field(default_factory=dict)
+    _tables: dict[str, Relation] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
+    _views: dict[str, exp.Expr] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._names = {row[0] for row in self._ask("SELECT lower(table_name) FROM duckdb_tables()")}
+        views = self._ask("SELECT lower(view_name), sql FROM duckdb_views() WHERE NOT internal")
+        self._views = {name: sqlglot.parse_one(sql, read="duckdb") for name, sql in views}
 
     def table(self, name: str) -> Relation | None:
         """A base table with the ordinal of each record, or None."""
-        if name not in self._tables:
-            self._tables[name] = self._load(name)
-        return self._tables[name]
-
-    def _load(self, name: str) -> Relation | None:
-        known = self._ask("SELECT 1 FROM duckdb_tables() WHERE lower(table_name) = ?", [name])
-        if not known:
+        if name not in self._names:
             return None
-        columns = [
-            Column(row[0], name, row[1])
-            for row in self._ask(
-                "SELECT column_name, data_type FROM duckdb_columns()"
-                " WHERE lower(table_name) = ? ORDER BY column_index", [name])
-        ]
-        found = self._ask(f'SELECT * FROM "{name}" ORDER BY rowid', [])
-        rows = [Row(row, Prov(frozenset({(name, i)}))) for i, row in enumerate(found)]
-        return Relation(columns, rows, frozenset({(name, DIRECT)}))
-
-    def _ask(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, values).fetchall()
+        if name not in self._tables:
+            columns = [Column(row[0], name, row[1]) for row in self._ask(f'DESCRIBE "{name}"')]
+            found = self._ask(f'SELECT * FROM "{name}" ORDER BY rowid')
+            rows = [Row(row, Prov(frozenset({(name, i)}))) for i, row in enumerate(found)]
+            self._tables[name] = Relation(columns, rows, frozenset({(name, DIRECT)}))
+        return self._tables[name]
 
     def view(self, name: str) -> exp.Expr | None:
         """The definition of a view (a CREATE statement), or None."""
-        if name not in self._views:
-            found = self._ask(
-                "SELECT sql FROM duckdb_views() WHERE lower(view_name) = ? AND NOT internal", [name])
-            self._views[name] = sqlglot.parse_one(found[0][0], read="duckdb") if found else None
-        return self._views[name]
+        return self._views.get(name)
+
+    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql).fetchall()
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,7 @@ class Scalars:
     """Evaluates expressions whose columns have been replaced by placeholders; remembers results."""
 
     def __init__(self) -> None:
-        self.connection = duckdb.connect()
-        self.connection.execute("SET threads = 1")
+        self.connection = duckdb.connect(config={"threads": 1})
         self._types: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
         self._known: dict[tuple[str, tuple[tuple[str, str], ...]], dict[Any, Any]] = {}
 

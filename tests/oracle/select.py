@@ -118,6 +118,18 @@ def _output(
     return expand(part, state.relation.columns, aliases, first)
 
 
+def _grouping_item(
+    state: Select, part: exp.Expr, aliases: dict[str, exp.Expr]
+) -> exp.Expr:
+    """A GROUP BY item, ordinals and aliases resolved down to the members of grouping sets."""
+    if isinstance(part, exp.Paren):
+        return exp.Paren(this=_grouping_item(state, part.this, aliases))
+    if isinstance(part, exp.Rollup | exp.Cube | exp.GroupingSets | exp.Tuple):
+        members = [_grouping_item(state, member, aliases) for member in part.expressions]
+        return part.__class__(expressions=members)
+    return _output(state, part, aliases, first=False)
+
+
 def _group(state: Select, aliases: dict[str, exp.Expr]) -> None:
     clause = state.node.args.get("group")
     calls = [call for part in state.pending() for call in aggregates(part)]
@@ -126,13 +138,8 @@ def _group(state: Select, aliases: dict[str, exp.Expr]) -> None:
     if clause is not None and clause.args.get("all"):
         sets = [[item.node for item in state.items if not any(aggregates(item.node))]]
     else:
-        resolved = [
-            transform(part, lambda p: _output(state, p, aliases, first=False)
-                      if isinstance(p, exp.Literal | exp.Column) else p)
-            if isinstance(part, exp.Rollup | exp.Cube | exp.GroupingSets | exp.Tuple | exp.Paren)
-            else _output(state, part, aliases, first=False)
-            for part in (clause.expressions if clause is not None else [])
-        ]
+        written = clause.expressions if clause is not None else []
+        resolved = [_grouping_item(state, part, aliases) for part in written]
         sets = grouping_sets(resolved)
     grouped = group(state.context, state.relation, sets, calls)
     state.relation = grouped.relation

@@ -96,6 +96,9 @@ def _table(context: Context, node: exp.Table) -> Relation:
 def _table_function(context: Context, node: exp.Table) -> Relation:
     """generate_series and range: records that nothing is behind."""
     function = node.this
+    if isinstance(function, exp.Values):
+        alias = alias_of(node)
+        return context.run(function).renamed(alias.table, alias.columns)
     if not isinstance(function, exp.GenerateSeries):
         raise OracleError(f"table function {function.sql('duckdb')}")
     values = evaluate(context, function, [], [Row(())]).values[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.laws.generator.maker import Maker, Scope
 
 LITERALS = {
@@ -29,8 +31,8 @@ def scalar(make: Maker, scope: Scope, kind: str, depth: int = 1) -> str:
     if kind == "text":
         inner = scalar(make, scope, "text", depth - 1)
         return make.pick([f"upper({inner})", f"{inner} || 'z'", f"coalesce({inner}, 'n')", "'x'"])
-    if make.scalars and make.chance(15):
-        return make.pick(make.scalars)(make, scope)
+    if scope.rich and make.menu.scalars and make.chance(25):
+        return make.subquery(make.menu.scalars, replace(scope, rich=False))
     left, right = (scalar(make, scope, "int", depth - 1) for _ in range(2))
     options = [f"{left} + {right}", f"coalesce({left}, 0)", f"nullif({left}, {right})", "1"]
     if make.chance(25):
@@ -74,11 +76,16 @@ def _other(make: Maker, scope: Scope, kind: str, left: str) -> str:
 def where(make: Maker, scope: Scope) -> str:
     """Nought to three conjuncts with WHERE before them, subqueries among them."""
     parts = []
+    rich = replace(scope, rich=True)
     for _ in range(make.pick([0, 0, 0, 1, 1, 2, 3])):
-        if make.conjuncts and make.chance(20):
-            parts.append(make.pick(make.conjuncts)(make, scope))
+        if make.menu.conjuncts and make.chance(30):
+            asked = make.subquery(make.menu.conjuncts, scope)
+            if make.chance(20):
+                make.uses("predicate subquery under OR")
+                asked = f"({asked} OR {predicate(make, scope, 0)})"
+            parts.append(asked)
         else:
-            parts.append(predicate(make, scope))
+            parts.append(predicate(make, rich))
     if parts:
         make.uses("where")
     return f" WHERE {' AND '.join(parts)}" if parts else ""

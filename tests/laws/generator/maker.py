@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -39,6 +39,8 @@ class Scope:
     key: tuple[str, ...] | None = None
     outer: tuple[tuple[str, str], ...] = ()
     """References to columns of enclosing queries."""
+    rich: bool = False
+    """Whether subqueries may stand here."""
 
     def of(self, kind: str) -> list[str]:
         """The references of one kind."""
@@ -57,7 +59,28 @@ def scope_of(*sources: Source, outer: tuple[tuple[str, str], ...] = ()) -> Scope
     return Scope(refs, tuple(keys) if keys is not None else None, outer)
 
 
+def all_columns(cols: tuple[Col, ...]) -> tuple[str, ...] | None:
+    """All columns as a key, if they can be ordered (lists are left out of orders)."""
+    return None if any(c.kind == "list" for c in cols) else tuple(c.name for c in cols)
+
+
 Shape = Callable[["Maker", int], Query]
+
+
+Subquery = Callable[["Maker", Scope], str]
+
+
+@dataclass(frozen=True)
+class Menu:
+    """What a case is made of: shapes of queries, predicate subqueries, scalar subqueries, items."""
+
+    shapes: Mapping[str, Shape]
+    conjuncts: Mapping[str, Subquery] = field(default_factory=dict)
+    """Offered to WHERE as conjuncts of their own, and under OR."""
+    scalars: Mapping[str, Subquery] = field(default_factory=dict)
+    """Offered to integer expressions."""
+    items: Mapping[str, Callable[[Maker], Source]] = field(default_factory=dict)
+    """FROM items that are no relation: VALUES, generate_series."""
 
 
 @dataclass
@@ -66,15 +89,11 @@ class Maker:
 
     draw: Draw
     tables: list[Table]
-    shapes: dict[str, Shape]
+    menu: Menu
     views: dict[str, Query] = field(default_factory=dict)
     ctes: dict[str, Query] = field(default_factory=dict)
     constructs: set[str] = field(default_factory=set)
     tied: bool = False
-    conjuncts: list[Callable[[Maker, Scope], str]] = field(default_factory=list)
-    """Makers of predicate subqueries, offered to WHERE."""
-    scalars: list[Callable[[Maker, Scope], str]] = field(default_factory=list)
-    """Makers of scalar subqueries, offered to integer expressions."""
     _names: int = 0
 
     def fresh(self, prefix: str) -> str:
@@ -104,9 +123,15 @@ class Maker:
 
     def query(self, depth: int) -> Query:
         """A query of a random shape, nested so deep."""
-        name = self.pick(self.shapes)
+        name = self.pick(self.menu.shapes)
         self.uses(name)
-        return self.shapes[name](self, depth)
+        return self.menu.shapes[name](self, depth)
+
+    def subquery(self, offered: Mapping[str, Subquery], scope: Scope) -> str:
+        """A subquery of a random kind."""
+        name = self.pick(offered)
+        self.uses(name)
+        return offered[name](self, scope)
 
     def source(self, depth: int, keyed: bool = False) -> Source:
         """A FROM item; ``keyed`` asks for one with a unique set of columns."""
@@ -127,7 +152,11 @@ class Maker:
         return self.base(keyed)
 
     def base(self, keyed: bool = False) -> Source:
-        """A base table."""
+        """A base table, or now and then an item that no record is behind."""
+        if self.menu.items and not keyed and self.chance(8):
+            name = self.pick(self.menu.items)
+            self.uses(name)
+            return self.menu.items[name](self)
         tables = [t for t in self.tables if t.key is not None or not keyed]
         table = self.pick(tables)
         return self.named(table.name, Query(table.name, table.cols, table.key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.laws.generator.expressions import where
-from tests.laws.generator.maker import Maker, Query, scope_of
+from tests.laws.generator.maker import Maker, Query, all_columns, scope_of
 from tests.laws.generator.shapes.limit import total_order
 
 
@@ -13,7 +13,7 @@ def distinct(make: Maker, depth: int) -> Query:
     scope = scope_of(source)
     listed, cols = make.output(make.some(scope.refs)[:2])
     sql = f"SELECT DISTINCT {listed} FROM {source.sql}{where(make, scope)}"
-    return Query(sql, cols, tuple(c.name for c in cols))
+    return Query(sql, cols, all_columns(cols))
 
 
 def distinct_on(make: Maker, depth: int) -> Query:

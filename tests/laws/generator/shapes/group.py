@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.laws.generator.expressions import aggregate, predicate, scalar, where
-from tests.laws.generator.maker import Maker, Query, Scope, scope_of
+from tests.laws.generator.maker import Maker, Query, Scope, all_columns, scope_of
 
 
 def group(make: Maker, depth: int) -> Query:
@@ -60,4 +60,4 @@ def global_aggregate(make: Maker, depth: int) -> Query:
     if make.chance(20):
         after = having(make, scope, [])
     sql = f"SELECT {listed} FROM {source.sql}{where(make, scope)}{after}"
-    return Query(sql, cols, tuple(c.name for c in cols))
+    return Query(sql, cols, all_columns(cols))

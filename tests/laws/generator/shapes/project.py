@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.laws.generator.expressions import scalar, where
 from tests.laws.generator.maker import Maker, Query, Scope, scope_of
 
@@ -22,7 +24,7 @@ def projected(make: Maker, scope: Scope, source: str, rest: str) -> Query:
     parts += [(ref, kind) for ref, kind in make.some(scope.refs) if len(parts) < 5][:3]
     for _ in range(make.number(0, 1)):
         kind = make.pick(["int", "text"])
-        parts.append((scalar(make, scope, kind), kind))
+        parts.append((scalar(make, replace(scope, rich=True), kind), kind))
     listed, cols = make.output(parts)
     names = tuple(col.name for col in cols[: len(key)]) if key else None
     return Query(f"SELECT {listed} FROM {source}{rest}", cols, names)

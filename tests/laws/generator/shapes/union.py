@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from tests.laws.generator.expressions import scalar, where
-from tests.laws.generator.maker import Maker, Query, scope_of
+from tests.laws.generator.maker import Maker, Query, all_columns, scope_of
 
 
-def branches(make: Maker, depth: int, count: int) -> tuple[list[str], Query]:
+def branches(
+    make: Maker, depth: int, count: int, plain: bool = False
+) -> tuple[list[str], Query]:
     """So many SELECTs with the same kinds of columns; the first one names them."""
     kinds = make.pick([["int"], ["int", "int"], ["int", "text"]])
     first, parts = None, []
     for n in range(count):
-        source = make.source(depth if n == 0 else make.number(0, depth))
+        nested = depth if n == 0 else make.number(0, depth)
+        source = make.base(keyed=True) if plain else make.source(nested)
         scope = scope_of(source)
         listed, cols = make.output([(scalar(make, scope, kind), kind) for kind in kinds])
         parts.append(f"SELECT {listed} FROM {source.sql}{where(make, scope)}")
@@ -29,4 +32,4 @@ def union_all(make: Maker, depth: int) -> Query:
 def union(make: Maker, depth: int) -> Query:
     """Two branches, duplicates merged."""
     parts, first = branches(make, depth, 2)
-    return Query(" UNION ".join(parts), first.cols, tuple(c.name for c in first.cols))
+    return Query(" UNION ".join(parts), first.cols, all_columns(first.cols))

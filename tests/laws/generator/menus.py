@@ -1,0 +1,59 @@
+"""What cases are made of: ``CORE`` for the first release, ``FULL`` for everything."""
+
+from __future__ import annotations
+
+from tests.laws.generator import items, subqueries
+from tests.laws.generator.maker import Menu
+from tests.laws.generator.shapes import distinct, group, grouping, join, lateral, limit, offset
+from tests.laws.generator.shapes import project, setops, special_joins, union, window
+
+CORE = Menu({
+    "project": project.project,
+    "join": join.join,
+    "group": group.group,
+    "join using": join.join_using,
+    "window": window.window,
+    "qualify": window.qualify,
+    "row_number dedup": window.dedup,
+    "distinct": distinct.distinct,
+    "distinct on": distinct.distinct_on,
+    "union all": union.union_all,
+    "union": union.union,
+    "limit": limit.limit,
+    "global aggregate": group.global_aggregate,
+})
+
+FULL = Menu(
+    {
+        **CORE.shapes,
+        "project more": project.project,
+        "join more": join.join,
+        "intersect": setops.intersect,
+        "except": setops.except_,
+        "set operation all": setops.all_,
+        "union by name": setops.by_name,
+        "lateral": lateral.lateral,
+        "unnest in from": lateral.unnest_from,
+        "unnest in select": lateral.unnest_select,
+        "grouping sets": grouping.grouping_sets,
+        "semi join": special_joins.semi_join,
+        "anti join": special_joins.anti_join,
+        "asof join": special_joins.asof_join,
+        "natural join": special_joins.natural_join,
+        "nested join": special_joins.nested_join,
+        "offset": offset.offset,
+    },
+    {
+        "in": subqueries.in_,
+        "not in": subqueries.not_in,
+        "exists": subqueries.exists,
+        "not exists": subqueries.not_exists,
+        "quantified": subqueries.quantified,
+    },
+    {
+        "scalar subquery": subqueries.scalar_aggregate,
+        "scalar subquery with limit": subqueries.scalar_first,
+        "predicate subquery in case": subqueries.case_exists,
+    },
+    {"values": items.values, "series": items.series},
+)
