@@ -227,7 +227,7 @@ class CaptureMixin(metaclass=AdapterMeta):
         target = Target(node.database, node.schema, node.identifier)
         if node.resource_type == "seed":
             settle_seed(journey, self._cdme_execute, store, target, self._cdme_seed(node))
-        journey.mark_hooks(self._cdme_execute, target)
+        journey.mark_hooks(self._cdme_execute, store, target)
         if not journey.captured:
             if not journey.why_not:
                 journey.why_not = f"the materialization {node.materialized} is not captured yet"

@@ -53,45 +53,61 @@ class Generations:
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, int], InputGeneration] = field(default_factory=dict)
 
-    def of_input(self, execute: Execute, store: StoreWriter, info: RelationInfo) -> InputGeneration:
-        """The generation of an input that is read now."""
+    def of_input(
+        self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False
+    ) -> InputGeneration:
+        """The generation of an input that is read now.
+
+        ``written``: hooks of the model's own transaction ran before it and may have written to the
+        input, so that nobody else sees yet what the model sees.
+        """
         current = store.current(info.id)
         count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
-        if current is not None:
+        if current is not None and store.row_count(current[0]) in (None, count):
             return InputGeneration(current[0], current[1], count)
         mark = fingerprint(execute, info.database, info.schema, info.name)
         number = stable_id("generation", info.id, mark or self.run_id)
+        seen = InputGeneration(number, self.run_id, count)
         with self.lock:
-            known = self._known.get((store.schema, number))
-            if known is None:
-                known = self._register(execute, store, info, number, mark, count)
-                self._known[store.schema, number] = known
-        return known
+            if (store.schema, number) in self._known:
+                return self._known[store.schema, number]
+            if written and not self._is_public(info, mark, count):
+                self._register(execute, store, info, number, mark, count)
+                return seen
+            side = StoreWriter(self.side, store.database)
+            self._register(execute, side, info, number, mark, count)
+            return self._known.setdefault((store.schema, number), seen)
+
+    def _is_public(self, info: RelationInfo, mark: str | None, count: int) -> bool:
+        """Whether a connection outside the model's transaction sees the same content."""
+        if mark is None:
+            return int(self.side(f"SELECT count(*) FROM {info.quoted}")[0][0]) == count
+        return fingerprint(self.side, info.database, info.schema, info.name) == mark
 
     def _register(
         self, execute: Execute, store: StoreWriter, info: RelationInfo, number: int,
         mark: str | None, count: int,
-    ) -> InputGeneration:  # fmt: skip
-        """Write the generation once, outside the model's transaction, for all who read it."""
-        side = StoreWriter(self.side, store.database)
-        if not side.has_generation(number):
-            declared = self.nodes.declared_key(info.id, self.keys.get(info.id, ()))
-            key = self.verified_key(execute, info.quoted, declared, None)
-            node = self.nodes.by_id.get(info.id)
-            kind = node.resource_type if node else "relation"
-            side.generation(
-                Generation(number, info.id, self.run_id, kind, info.database, info.schema,
-                           info.name, count, mark, key)
-            )  # fmt: skip
-            if key:
-                ordinal = ordinals(execute, info.quoted).column()
-                side.keys(number, self.key_rows(info.quoted, key, ordinal))
-        return InputGeneration(number, self.run_id, count)
+    ) -> None:  # fmt: skip
+        """Write the generation once: outside the model's transaction, for all who read it, or in
+        it, where nobody else can see it yet."""
+        if store.has_generation(number):
+            return
+        declared = self.nodes.declared_key(info.id, self.keys.get(info.id, ()))
+        key = self.verified_key(execute, info.quoted, declared, None)
+        node = self.nodes.by_id.get(info.id)
+        kind = node.resource_type if node else "relation"
+        store.generation(
+            Generation(number, info.id, self.run_id, kind, info.database, info.schema,
+                       info.name, count, mark, key)
+        )  # fmt: skip
+        if key:
+            ordinal = ordinals(execute, info.quoted).column()
+            store.keys(number, self.key_rows(info.quoted, key, ordinal))
 
     def verified_key(
         self, execute: Execute, relation: str, declared: tuple[str, ...], report: Reporter | None
     ) -> tuple[str, ...]:
-        """The declared key if it is unique and not null in the relation, else none and a finding."""
+        """The declared key if it is unique and not null there, else none and a finding."""
         if not declared:
             return ()
         there = {
@@ -106,7 +122,8 @@ class Generations:
         columns = ", ".join(quote(name) for name in names)
         nulls = " OR ".join(f"{quote(name)} IS NULL" for name in names)
         total, distinct, null = execute(
-            f"SELECT count(*), count(DISTINCT ({columns})), count(*) FILTER ({nulls}) FROM {relation}"
+            f"SELECT count(*), count(DISTINCT ({columns})), count(*) FILTER ({nulls})"
+            f" FROM {relation}"
         )[0]
         if null or distinct != total:
             self._drop(report, f"the key ({columns}) of {relation} is not unique and not null")
@@ -125,4 +142,5 @@ class Generations:
     def key_rows(relation: str, key: tuple[str, ...], ordinal: str) -> str:
         """A FROM item of (ordinal, key as JSON text)."""
         pairs = ", ".join(f"{literal(name)}, {quote(name)}" for name in key)
-        return f"(SELECT {ordinal} AS ordinal, json_object({pairs})::VARCHAR AS key FROM {relation})"
+        json = f"json_object({pairs})::VARCHAR"
+        return f"(SELECT {ordinal} AS ordinal, {json} AS key FROM {relation})"

@@ -49,7 +49,14 @@ def _node(node: Any, tested_key: tuple[str, ...]) -> NodeInfo:
         language=str(getattr(node, "language", None) or "sql"),
         source_name=getattr(node, "source_name", "") or "",
         tested_key=tested_key or _constrained_key(node),
+        pre_hooked=_in_transaction(getattr(config, "pre_hook", None)),
+        post_hooked=_in_transaction(getattr(config, "post_hook", None)),
     )
+
+
+def _in_transaction(hooks: Any) -> bool:
+    """Whether some hook runs in the model's own transaction, as hooks do by default."""
+    return any(hook.transaction for hook in hooks or ())
 
 
 def _constrained_key(node: Any) -> tuple[str, ...]:

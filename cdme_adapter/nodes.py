@@ -33,6 +33,9 @@ class NodeInfo:
     language: str = "sql"
     source_name: str = ""
     tested_key: tuple[str, ...] = ()
+    pre_hooked: bool = False
+    post_hooked: bool = False
+    """Whether hooks run in the node's own transaction, before and after its statement."""
 
     @property
     def names(self) -> set[str]:

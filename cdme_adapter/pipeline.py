@@ -32,6 +32,7 @@ from cdme_adapter.errors import CaptureError, Finding, Place, UnsupportedConstru
 from cdme_adapter.gate import Verdict as GateVerdict
 from cdme_adapter.gate import judge_model
 from cdme_adapter.generations import Generations, InputGeneration
+from cdme_adapter.hooks import Before, remember, settle_hooks
 from cdme_adapter.locate import file_line, search_line
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
@@ -74,6 +75,7 @@ class Journey:
     why_not: str = ""
     captured: bool = False
     output_count: int | None = None
+    before: Before | None = None
 
     @property
     def place(self) -> Place:
@@ -214,6 +216,8 @@ class Journey:
         for node in self.plan.nodes[:-1]:
             execute(f"DROP TABLE temp.{node.name}")
         execute(f"DROP TABLE temp.{ROOT_ROWS}")
+        if self.node.post_hooked:
+            self.before = remember(execute, target)
         self.captured = True
         self.seconds["settle"] = time.perf_counter() - started
 
@@ -234,7 +238,7 @@ class Journey:
     def _write_account(self, execute: Execute, store: StoreWriter, account: InputAccount) -> None:
         assert self.plan is not None
         info = self.plan.relations[account.relation]
-        seen = self.generations.of_input(execute, store, info)
+        seen = self.generations.of_input(execute, store, info, self.node.pre_hooked)
         edge = stable_id("edge", self.run_id, self.node.id, account.relation, Role.DIRECT.value)
         observed = cardinality(account.inputs_per_output, account.outputs_per_input)
         reasons = self._reasons(account)
@@ -274,7 +278,7 @@ class Journey:
     ) -> None:  # fmt: skip
         assert self.plan is not None
         info = self.plan.relations[relation]
-        seen = self.generations.of_input(execute, store, info)
+        seen = self.generations.of_input(execute, store, info, self.node.pre_hooked)
         edge = stable_id("edge", self.run_id, self.node.id, relation, role.value)
         self._edge(store, edge, relation, role, exactness, None, seen, why)
         self.entries.append(
@@ -387,14 +391,7 @@ class Journey:
             lambda entry: f" ({entry.why})" if entry.why else "",
         )
 
-    def mark_hooks(self, execute: Execute, target: Target) -> None:
-        """Notice rows that hooks of the transaction added or removed after the settlement."""
-        if not self.captured or self.output_count is None:
-            return
-        now = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
-        if now != self.output_count:
-            self.why_not = f"a hook changed the table from {self.output_count:,} to {now:,} rows"
-            self.output_count = now
-            self.captured = False
-
-
+    def mark_hooks(self, execute: Execute, store: StoreWriter, target: Target) -> None:
+        """Mend the account where hooks of the transaction changed the table after it."""
+        if self.captured and self.before is not None:
+            settle_hooks(self, self.before, execute, store, target)

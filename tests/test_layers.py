@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store"}),
     frozenset({"generations", "gate", "settle", "lineage", "validation"}),
     frozenset({"emit", "report"}),
-    frozenset({"pipeline", "seeds", "views", "run"}),
+    frozenset({"hooks", "pipeline", "seeds", "views", "run"}),
     frozenset({"terminal"}),
     frozenset(
         {

@@ -30,6 +30,16 @@ def full_name(database: str, schema: str, name: str) -> str:
     return ".".join(quote(part) for part in (database, schema, name))
 
 
+Columns = list[tuple[str, str]]
+"""Names and types of a relation's columns."""
+
+
+def columns_of(execute: Execute, relation: str) -> Columns:
+    """The columns of a relation, in order."""
+    rows = execute(f"SELECT column_name, column_type FROM (DESCRIBE {relation})")
+    return [(str(name), str(kind)) for name, kind in rows]
+
+
 @dataclass(frozen=True)
 class Ordinals:
     """How row ids of a relation become ordinals from 0: by a shift, or by their rank.

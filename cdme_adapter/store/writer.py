@@ -116,7 +116,8 @@ class StoreWriter:
             return
         if found is not None and found > VERSION:
             raise StoreVersionError(
-                f"the cdme schema of {self.database} has version {found}, this CDME writes {VERSION}",
+                f"the cdme schema of {self.database} has version {found}, "
+                f"this CDME writes {VERSION}",
                 remedy="install the newer dbt-cdme, or drop the schema cdme to start anew",
             )
         self.execute("BEGIN")
@@ -170,7 +171,8 @@ class StoreWriter:
         self._insert(
             "store_findings",
             [
-                (run_id, f.code, f.severity, f.model, f.place.file, f.place.line, f.message, f.remedy)
+                (run_id, f.code, f.severity, f.model, f.place.file, f.place.line, f.message,
+                 f.remedy)
                 for f in findings
             ],
         )
@@ -184,6 +186,13 @@ class StoreWriter:
             f" WHERE relation = {literal(relation)}"
         )
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def row_count(self, generation: int) -> int | None:
+        """How many rows a generation has, where that is known."""
+        rows = self.execute(
+            f"SELECT row_count FROM {self.schema}.store_generations WHERE generation = {generation}"
+        )
+        return rows[0][0] if rows else None
 
     def has_generation(self, number: int) -> bool:
         """Whether a generation is known already."""
@@ -212,7 +221,9 @@ class StoreWriter:
 
     def keys(self, generation: int, rows: str) -> None:
         """Keep declared keys: ``rows`` selects (ordinal, key as JSON text)."""
-        self.execute(f"INSERT INTO {self.schema}.store_keys SELECT {generation}, ordinal, key FROM {rows}")
+        self.execute(
+            f"INSERT INTO {self.schema}.store_keys SELECT {generation}, ordinal, key FROM {rows}"
+        )
 
     def edge(self, e: EdgeRow) -> None:
         """Register an edge."""
@@ -233,8 +244,69 @@ class StoreWriter:
         self._insert("store_steps", rows)
         for number, pairs in maps:
             self.execute(
-                f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}) ORDER BY o, i"
+                f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs})"
+                " ORDER BY o, i"
             )
+
+    # -- what a transaction takes back of its own -------------------------------------------------
+
+    def forget(self, generation: int) -> None:
+        """Delete everything written of a generation and of the edges that lead to it."""
+        edges = (
+            f"SELECT edge FROM {self.schema}.store_edges WHERE output_generation = {generation}"
+        )
+        maps = f"SELECT map FROM {self.schema}.store_steps WHERE edge IN ({edges})"
+        self.execute(f"DELETE FROM {self.schema}.store_pairs WHERE map IN ({maps})")
+        for table in ("store_steps", "store_filtered", "store_reasons", "store_edges"):
+            self.execute(f"DELETE FROM {self.schema}.{table} WHERE edge IN ({edges})")
+        for table in ("store_keys", "store_generations"):
+            self.execute(f"DELETE FROM {self.schema}.{table} WHERE generation = {generation}")
+
+    def contributed(self, edge: int) -> str:
+        """A SELECT of the input ordinals ``i`` that reach the output through an edge's chains."""
+        pairs = f"{self.schema}.store_pairs"
+        arms = [
+            f"SELECT m{len(maps) - 1}.i FROM "
+            + " JOIN ".join(
+                f"(SELECT o, i FROM {pairs} WHERE map = {number}) AS m{n}"
+                + (f" ON m{n}.o = m{n - 1}.i" if n else "")
+                for n, number in enumerate(maps)
+            )
+            for maps in self._steps(edge)
+        ]
+        return " UNION ".join(arms) or "SELECT NULL::BIGINT AS i WHERE FALSE"
+
+    def _steps(self, edge: int) -> list[list[int]]:
+        """The maps of each path of an edge, from the output inwards."""
+        rows = self.execute(
+            f"SELECT list(map ORDER BY step) FROM {self.schema}.store_steps"
+            f" WHERE edge = {edge} GROUP BY path ORDER BY path"
+        )
+        return [list(row[0]) for row in rows]
+
+    def renumber_outputs(self, edge: int, ranks: str) -> None:
+        """Keep the outputs that ``ranks`` (old, new) lists, under their new ordinals."""
+        for first, *_ in self._steps(edge):
+            self._renumber("store_pairs", "map", first, "o", ranks)
+
+    def renumber_keys(self, generation: int, ranks: str, rows: int) -> None:
+        """The same for a generation's keys and its number of rows."""
+        self._renumber("store_keys", "generation", generation, "ordinal", ranks)
+        self.execute(
+            f"UPDATE {self.schema}.store_generations SET row_count = {rows}"
+            f" WHERE generation = {generation}"
+        )
+
+    def _renumber(self, table: str, owner: str, number: int, column: str, ranks: str) -> None:
+        mine = f"{self.schema}.{table}"
+        self.execute(
+            f"DELETE FROM {mine} WHERE {owner} = {number}"
+            f" AND {column} NOT IN (SELECT old FROM {ranks})"
+        )
+        self.execute(
+            f"UPDATE {mine} SET {column} = r.new FROM {ranks} AS r"
+            f" WHERE {mine.rpartition('.')[2]}.{owner} = {number} AND {column} = r.old"
+        )
 
     def filtered(self, edge: int, rows: str) -> None:
         """Keep filtered records: ``rows`` selects (i, clause, verdict)."""
