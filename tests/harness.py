@@ -46,9 +46,15 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
         return _opaque(con, sql, str(reason))
     execute("BEGIN")
     try:
-        return _captured(con, execute, plan)
-    finally:
+        captured = _captured(con, execute, plan)
+    except duckdb.InternalException as bug:  # DuckDB's own; the pipeline then builds plain
         execute("ROLLBACK")
+        return _opaque(con, sql, f"DuckDB: {str(bug).splitlines()[0]}")
+    except BaseException:
+        execute("ROLLBACK")
+        raise
+    execute("ROLLBACK")
+    return captured
 
 
 def _opaque(con: duckdb.DuckDBPyConnection, sql: str, why: str) -> Captured:

@@ -136,11 +136,7 @@ class CapturePlan:
 
     def direct_nodes(self) -> list[Node]:
         """The nodes whose rows can reach the root; others are read by subqueries alone."""
-        reached = {ROOT}
-        for node in reversed(self.nodes):
-            if node.name in reached:
-                reached |= {port.target for port in node.ports}
-        return [node for node in self.nodes if node.name in reached]
+        return direct_nodes(self.nodes)
 
     def ports_above(self, target: str) -> frozenset[str]:
         """The ports through which rows of a relation or stage can reach the root."""
@@ -172,3 +168,12 @@ class CapturePlan:
 FALSE_VERDICT = {Kind.SEMI_JOIN: Verdict.NO_MATCH, Kind.ANTI_JOIN: Verdict.EXCLUDED,
                  Kind.EXCEPT: Verdict.EXCLUDED, Kind.INTERSECT: Verdict.EXCLUDED}  # fmt: skip
 """How the ledger calls FALSE of clauses that are no plain predicates."""
+
+
+def direct_nodes(nodes: tuple[Node, ...]) -> list[Node]:
+    """The nodes whose rows can reach the last one through ports."""
+    reached = {nodes[-1].name}
+    for node in reversed(nodes):
+        if node.name in reached:
+            reached |= {port.target for port in node.ports}
+    return [node for node in nodes if node.name in reached]

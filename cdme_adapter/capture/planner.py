@@ -20,6 +20,7 @@ from cdme_adapter.capture.plan import (
     ConsultedInput,
     Node,
     RelationInfo,
+    direct_nodes,
 )
 from cdme_adapter.capture.rules import RULES
 from cdme_adapter.capture.rules.setops import plan_set_operation
@@ -40,7 +41,7 @@ class Planner:
         self.clauses: list[Clause] = []
         self.flags: dict[str, Clause] = {}
         self.relations: dict[str, RelationInfo] = {}
-        self.consulted: dict[tuple[str, Role], ConsultedInput] = {}
+        self.stage_consulted: dict[str, list[ConsultedInput]] = {}
         self.stage_items: dict[str, list[int | str]] = {}
         self.origin = ""
         self._builders: list[NodeBuilder] = [NodeBuilder()]
@@ -74,10 +75,7 @@ class Planner:
 
     def consult(self, relation: str, role: Role, exactness: Exactness, why: str) -> None:
         """Say that an input takes part in another role than direct."""
-        known = self.consulted.get((relation, role))
-        if known:
-            exactness = exactness.meet(known.exactness)
-        self.consulted[relation, role] = ConsultedInput(relation, role, exactness, why)
+        self.builder.consulted.append(ConsultedInput(relation, role, exactness, why))
 
     def stage(self, query: exp.Expression, env: Env) -> tuple[str, tuple[str, ...] | None]:
         """Plan ``query`` as a stage of its own; its name and its columns."""
@@ -88,7 +86,20 @@ class Planner:
         built = self._builders.pop()
         self.nodes.append(_node(name, scope, built))
         self.stage_items[name] = built.items
+        self.stage_consulted[name] = built.consulted
         return name, scope.columns
+
+    def adopt(self, scope: Scope) -> str:
+        """Make a planned query a stage; what was registered so far stands beneath it."""
+        self._stages += 1
+        name = f"{STAGE}{self._stages}"
+        built = self._builders[-1]
+        fresh = NodeBuilder()
+        self._builders[-1] = fresh
+        self.nodes.append(_node(name, scope, built))
+        self.stage_items[name] = built.items
+        self.stage_consulted[name] = built.consulted
+        return name
 
     def query(self, query: exp.Expression, env: Env) -> Scope:
         """Plan a query of any shape in the node under construction."""
@@ -155,7 +166,8 @@ def _ranks(count: int, root: list[int | str], stages: dict[str, list[int | str]]
 
     A stage that is referenced twice stands, like the CTE it came from, at each reference; a record
     that fails in it fails at both, so the last place counts: the walk goes backwards and takes each
-    stage the first time it meets it.
+    stage the first time it meets it. Clauses inside subqueries remove nothing directly; they get a
+    number below zero.
     """
     order: list[int] = []
     seen: set[str] = set()
@@ -169,7 +181,7 @@ def _ranks(count: int, root: list[int | str], stages: dict[str, list[int | str]]
                 walk(stages[item])
 
     walk(root)
-    rank = [0] * count
+    rank = [-1 - number for number in range(count)]
     for place, number in enumerate(reversed(order)):
         rank[number] = place
     return tuple(rank)
@@ -187,10 +199,24 @@ def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
     except RecursionError as error:
         raise UnsupportedConstruct("the query is nested too deeply") from error
     root = _node(ROOT, scope, planner.builder)
+    nodes = (*planner.nodes, root)
+    consulted = list(planner.builder.consulted)
+    for node in direct_nodes(nodes):
+        consulted += planner.stage_consulted.get(node.name, [])
     return CapturePlan(
-        nodes=(*planner.nodes, root),
+        nodes=nodes,
         clauses=tuple(planner.clauses),
         rank=_ranks(len(planner.clauses), planner.builder.items, planner.stage_items),
         relations=planner.relations,
-        consulted=tuple(planner.consulted.values()),
+        consulted=_united(consulted),
     )
+
+
+def _united(consulted: list[ConsultedInput]) -> tuple[ConsultedInput, ...]:
+    """One entry per relation and role, as weak as its weakest part."""
+    found: dict[tuple[str, Role], ConsultedInput] = {}
+    for one in consulted:
+        known = found.get((one.relation, one.role))
+        if known is None or one.exactness.meet(known.exactness) is not known.exactness:
+            found[one.relation, one.role] = one
+    return tuple(found.values())

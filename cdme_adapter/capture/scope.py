@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from cdme_adapter.capture.plan import Check, Port
+from cdme_adapter.capture.plan import Check, ConsultedInput, Port
 from cdme_adapter.capture.sqltext import INNER
 
 
@@ -28,6 +28,20 @@ class Source:
     sql: str
     visible: tuple[Visible, ...]
     ports: tuple[Port, ...]
+
+
+@dataclass(frozen=True)
+class FromGroup:
+    """A tree of joins between two commas of a FROM clause."""
+
+    sql: str
+    visible: tuple[Visible, ...]
+    ports: tuple[Port, ...]
+
+    @classmethod
+    def of(cls, source: Source) -> FromGroup:
+        """A group of one source."""
+        return cls(source.sql, source.visible, source.ports)
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,7 @@ class NodeBuilder:
 
     checks: list[Check] = field(default_factory=list)
     items: list[int | str] = field(default_factory=list)
+    consulted: list[ConsultedInput] = field(default_factory=list)
 
 
 def column_side(column: exp.Column, visible: Iterable[Visible]) -> str | None:

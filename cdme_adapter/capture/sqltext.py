@@ -60,13 +60,19 @@ def _keeps_text(name: str) -> Callable[..., exp.Expression | None]:
 
 for _name in (
     "_parse_expression", "_parse_disjunction", "_parse_equality", "_parse_bitwise",
-    "_parse_ordered", "_parse_named_window",
+    "_parse_ordered", "_parse_named_window", "_parse_function", "_parse_unnest",
 ):  # fmt: skip
     setattr(_Parser, _name, _keeps_text(_name))
 
 
 class _Generator(DuckDB.Generator):
     """sqlglot's DuckDB printer, repeating verbatim what kept its text."""
+
+    def join_sql(self, expression: exp.Join) -> str:
+        """A comma stays a comma, also before UNNEST."""
+        if not any(expression.args.get(k) for k in ("method", "side", "kind", "on", "using")):
+            return f", {self.sql(expression, 'this')}"
+        return str(super().join_sql(expression))
 
     def sql(
         self, expression: Any, key: str | None = None, comment: bool = True

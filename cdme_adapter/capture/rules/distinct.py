@@ -11,6 +11,7 @@ from cdme_adapter.capture.rules.group import lists
 from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.shape import is_distinct, is_grouped, projects_window
 from cdme_adapter.capture.rules.split import order_outside, outer_over
+from cdme_adapter.capture.rules.unnest import check_unnest
 from cdme_adapter.capture.scope import Env, Scope
 from cdme_adapter.capture.sqltext import text
 
@@ -46,6 +47,7 @@ def plan_distinct(planner: Planner, select: exp.Select, env: Env) -> Scope | Non
     if not prepared.ports:
         return Scope(prepared.sql([], "SELECT DISTINCT") + tail, prepared.columns(), ())
     names = [port.column for port in prepared.ports]
+    check_unnest(planner, prepared.select, prepared.from_where, prepared.sql(names), prepared.ports)
     return grouped_by_all(prepared.sql(names), prepared, tail)
 
 

@@ -5,37 +5,24 @@ A reason's unit is the join as a whole: its ON conjuncts belong to it (docs/deci
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
-from cdme_adapter.capture.plan import Port, StepCheck
+from cdme_adapter.capture.plan import StepCheck
 from cdme_adapter.capture.rules.nomatch import no_match_evidence
 from cdme_adapter.capture.rules.shape import is_volatile
-from cdme_adapter.capture.rules.sources import plan_source
+from cdme_adapter.capture.rules.sources import base_relations, plan_source
 from cdme_adapter.capture.rules.subquery import settle_subqueries
-from cdme_adapter.capture.scope import Env, Source, Visible
+from cdme_adapter.capture.rules.unnest import join_unnest
+from cdme_adapter.capture.scope import Env, FromGroup
 from cdme_adapter.capture.sqltext import as_written, conjuncts, quote, text
 from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
-
-
-@dataclass(frozen=True)
-class FromGroup:
-    """A tree of joins between two commas of a FROM clause."""
-
-    sql: str
-    visible: tuple[Visible, ...]
-    ports: tuple[Port, ...]
-
-    @classmethod
-    def of(cls, source: Source) -> FromGroup:
-        """A group of one source."""
-        return cls(source.sql, source.visible, source.ports)
 
 
 def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]:
@@ -45,31 +32,58 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
     if from_ is None:
         return []
     joins: list[exp.Join] = select.args.get("joins") or []
-    loose = all(_is_cross(join) or _kind(join) == "INNER" for join in joins)
-    groups = [_item(planner, from_.this, env)]
+    crosses_only = all(_is_cross(join) for join in joins)
+    groups: list[FromGroup] = []
+    group, comma = _item(planner, from_.this, env), None
     for join in joins:
-        if _is_comma(join) or (loose and _is_cross(join)):
-            group = _item(planner, join.this, env)
-            _check_cross(planner, join, groups, group)
-            groups.append(group)
+        if isinstance(join.this, exp.Unnest) and (_is_comma(join) or crosses_only):
+            # It may speak of anything to its left: everything becomes one tree.
+            _add_group(planner, groups, comma, group)
+            merged = FromGroup(
+                " CROSS JOIN ".join(g.sql for g in groups),
+                tuple(v for g in groups for v in g.visible),
+                tuple(p for g in groups for p in g.ports),
+            )
+            groups, comma = [], None
+            group = join_unnest(planner, merged, join, "INNER")
+        elif _is_comma(join) or crosses_only:
+            _add_group(planner, groups, comma, group)
+            group, comma = _item(planner, join.this, env), join
         else:
-            groups[-1] = _join(planner, groups[-1], join, env)
+            group = _join(planner, group, join, env)
+    _add_group(planner, groups, comma, group)
     return groups
+
+
+def _add_group(
+    planner: Planner, groups: list[FromGroup], comma: exp.Join | None, group: FromGroup
+) -> None:
+    """A comma binds weaker than JOIN: it is checked once its right side is complete."""
+    if comma is not None:
+        _check_cross(planner, comma, groups, group)
+    groups.append(group)
 
 
 def _item(planner: Planner, item: exp.Expression, env: Env) -> FromGroup:
     """One item, or joins in parentheses."""
-    if isinstance(item, exp.Subquery) and isinstance(item.this, exp.Table):
+    if isinstance(item, exp.Subquery) and _holds_from_items(item.this):
         if item.args.get("alias"):
             raise UnsupportedConstruct("an alias on joins in parentheses")
         return _parenthesised(planner, item.this, env)
-    if isinstance(item, exp.Table) and item.args.get("joins"):
+    if isinstance(item, (exp.Table, exp.Subquery)) and item.args.get("joins"):
         return _parenthesised(planner, item, env)
     return FromGroup.of(plan_source(planner, item, env))
 
 
-def _parenthesised(planner: Planner, table: exp.Table, env: Env) -> FromGroup:
-    bare = table.copy()
+def _holds_from_items(inner: exp.Expression) -> bool:
+    """Whether parentheses hold FROM items rather than a query."""
+    if isinstance(inner, exp.Subquery):
+        return bool(inner.args.get("joins") or inner.args.get("alias"))
+    return isinstance(inner, exp.Table)
+
+
+def _parenthesised(planner: Planner, item: exp.Expression, env: Env) -> FromGroup:
+    bare = item.copy()
     joins: list[exp.Join] = bare.args.get("joins") or []
     bare.set("joins", None)
     group = _item(planner, bare, env)
@@ -83,8 +97,8 @@ def _kind(join: exp.Join) -> str:
     method, side, kind = (str(join.args.get(k) or "").upper() for k in ("method", "side", "kind"))
     if method not in ("", "NATURAL"):
         raise UnsupportedConstruct(f"{method} JOIN")
-    if kind in ("SEMI", "ANTI", "STRAIGHT"):
-        raise UnsupportedConstruct(f"{kind} JOIN")
+    if kind in ("SEMI", "ANTI"):
+        return kind
     if side:
         return side
     return "CROSS" if kind == "CROSS" else "INNER"
@@ -132,6 +146,8 @@ def _check_cross(
 
 def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGroup:
     kind = _kind(join)
+    if isinstance(join.this, exp.Unnest):
+        return join_unnest(planner, left, join, kind)
     right = _item(planner, join.this, env)
     if join.args.get("on") is not None:
         settle_subqueries(planner, join.args["on"], env)
@@ -148,6 +164,8 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGr
         condition = f" ON {text(on)}"
     elif kind != "CROSS":
         raise UnsupportedConstruct(f"{word} without a condition")
+    if kind in ("SEMI", "ANTI"):
+        return _filtering(planner, join, kind, left, right, condition, using)
     joined = FromGroup(
         f"{left.sql} {word} {right.sql}{condition}",
         left.visible + right.visible,
@@ -155,6 +173,34 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGr
     )
     _check_join(planner, join, kind, left, right, joined, using)
     return joined
+
+
+def _filtering(
+    planner: Planner, join: exp.Join, kind: str, left: FromGroup, right: FromGroup,
+    condition: str, using: list[str],
+) -> FromGroup:  # fmt: skip
+    """SEMI and ANTI JOIN: the left side goes on; the right side is indirect, or a guard."""
+    anti = kind == "ANTI"
+    role = Role.GUARD if anti else Role.INDIRECT
+    exactness = Exactness.EXACT if anti else Exactness.SUPERSET
+    for relation in base_relations(planner, right.ports):
+        planner.consult(relation, role, exactness, f"{kind} JOIN")
+    joined = f"{left.sql} {kind} JOIN {right.sql}{condition}"
+    clause = planner.clause(Kind.ANTI_JOIN if anti else Kind.SEMI_JOIN, _shown(join), join)
+    if left.ports:
+        inside = "WHERE {port} IN (SELECT i FROM {cur})"
+        reach = f"SELECT DISTINCT {{port}} AS i FROM {joined} {inside}"
+        if anti:
+            partners = f"{left.sql} SEMI JOIN {right.sql}{condition}"
+            evidence = f"SELECT DISTINCT {{port}} AS i, {{excluded}} AS verdict FROM {partners} {inside}"
+        else:
+            evidence = no_match_evidence(
+                left.sql, left.visible, right.sql, right.visible,
+                conjuncts(join.args.get("on")), using,
+            )  # fmt: skip
+        names = frozenset(port.column for port in left.ports)
+        planner.check(StepCheck(clause, names, reach, evidence))
+    return FromGroup(joined, left.visible, left.ports)
 
 
 def _natural(left: FromGroup, right: FromGroup) -> list[str]:

@@ -13,9 +13,11 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import StepCheck
-from cdme_adapter.capture.rules.select import Prepared, base_relations
+from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.shape import distinct_on, has_limit, is_distinct, is_grouped
-from cdme_adapter.capture.rules.split import move_order, outer_over
+from cdme_adapter.capture.rules.sources import base_relations
+from cdme_adapter.capture.rules.split import move_order, order_outside, outer_over
+from cdme_adapter.capture.rules.unnest import check_unnest
 from cdme_adapter.capture.scope import Env, Scope
 from cdme_adapter.capture.sqltext import render, text
 from cdme_adapter.errors import UnsupportedConstruct
@@ -46,8 +48,6 @@ def split_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
             order, keys = move_order(planner, scratch)
             inner.set("expressions", scratch.expressions)
     elif is_distinct(select):
-        from cdme_adapter.capture.rules.split import order_outside
-
         written = inner.args.get("order")
         inner.set("order", None)
         order, keys = (order_outside(select, written) if written is not None else None), []
@@ -71,6 +71,8 @@ def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     for part in ("distinct", "limit", "offset"):
         bare.set(part, None)
     prepared = Prepared(planner, bare, env)
+    rows = prepared.sql([port.column for port in prepared.ports])
+    check_unnest(planner, prepared.select, prepared.from_where, rows, prepared.ports)
     if keys:
         return _distinct_on(planner, prepared, keys)
     return _limit(planner, prepared, select)
@@ -79,25 +81,30 @@ def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
 def _limit(planner: Planner, prepared: Prepared, select: exp.Select) -> Scope:
     limit, offset = select.args.get("limit"), select.args.get("offset")
     count = _number(limit)
+    partly = offset is not None or count is None
     shown = " ".join(render(p).strip() for p in (select.args.get("order"), limit, offset) if p)
     tail = "".join(f" {text(part).strip()}" for part in (limit, offset) if part)
     names = [port.column for port in prepared.ports]
-    full = "TRUE" if offset is not None else f"(SELECT count(*) FROM {{self}}) >= {count}"
+    full = "TRUE" if partly else f"(SELECT count(*) FROM {{self}}) >= {count}"
     clause = planner.clause(Kind.LIMIT, shown, select.args.get("order") or limit or select)
     evidence = (
         f"SELECT DISTINCT {{port}} AS i, {{rank}} AS verdict"
         f"{prepared.from_where('{port} IN (SELECT i FROM {cur})', full)}"
     )
     _check(planner, prepared, clause, evidence)
-    if offset is not None:
+    if partly:
+        why = "OFFSET" if offset is not None else "LIMIT of a share"
         for relation in base_relations(planner, prepared.ports):
-            planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "OFFSET")
+            planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, why)
     return Scope(prepared.sql(names, tail=tail), prepared.columns(), prepared.ports)
 
 
-def _number(limit: exp.Expression | None) -> int:
+def _number(limit: exp.Expression | None) -> int | None:
+    """The number of rows that LIMIT keeps, None for a share of them."""
     if limit is None:
         return 0
+    if "%" in render(limit) or "PERCENT" in render(limit).upper():
+        return None
     if not isinstance(limit, exp.Limit) or set(k for k, v in limit.args.items() if v) - {"expression"}:
         raise UnsupportedConstruct(f"{render(limit).strip()}")
     value = limit.expression

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cdme_adapter.capture.plan import HIDDEN, Port
-from cdme_adapter.capture.rules.joins import FromGroup, plan_from
+from cdme_adapter.capture.plan import Port
+from cdme_adapter.capture.rules.joins import plan_from
 from cdme_adapter.capture.rules.projection import output_names, projections, settle_names
 from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
+from cdme_adapter.capture.rules.sources import base_relations
 from cdme_adapter.capture.rules.subquery import settle_subqueries
+from cdme_adapter.capture.rules.unnest import check_unnest
 from cdme_adapter.capture.rules.where import check_where
-from cdme_adapter.capture.scope import Env, Scope, Visible
+from cdme_adapter.capture.scope import Env, FromGroup, Scope, Visible
 from cdme_adapter.capture.sqltext import text
 from cdme_adapter.provenance import Exactness, Role
 
@@ -75,24 +77,15 @@ class Prepared:
 
 
 def _consult_windows(planner: Planner, select: exp.Select, ports: tuple[Port, ...]) -> None:
-    """A window's other rows take part indirectly; a flag of QUALIFY only removes."""
-    shown = [p for p in select.expressions if not p.alias_or_name.startswith(HIDDEN)]
-    if any(has_window(item) for item in shown):
+    """A window's other rows take part indirectly, also where it only decides who stays."""
+    if any(has_window(item) for item in select.expressions):
         for relation in base_relations(planner, ports):
             planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "a window function")
-
-
-def base_relations(planner: Planner, ports: tuple[Port, ...]) -> set[str]:
-    """The input relations beneath ports, through stages."""
-    found: set[str] = set()
-    for port in ports:
-        node = next((n for n in planner.nodes if n.name == port.target), None)
-        found |= base_relations(planner, node.ports) if node else {port.target}
-    return found
 
 
 def plan_select(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     """The last rule: nothing blocks, the ports pass through."""
     prepared = Prepared(planner, select, env)
     hidden = [port.column for port in prepared.ports]
+    check_unnest(planner, prepared.select, prepared.from_where, prepared.sql(hidden), prepared.ports)
     return Scope(prepared.sql(hidden), prepared.columns(), prepared.ports)

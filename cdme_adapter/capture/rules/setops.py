@@ -1,4 +1,4 @@
-"""UNION ALL and UNION: a row has the ports of its branch."""
+"""UNION [ALL], EXCEPT and INTERSECT: a row has the ports of its branch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cdme_adapter.capture.plan import HIDDEN, Port
+from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.plan import HIDDEN, CaseCheck, Port
 from cdme_adapter.capture.rules.distinct import grouped_by_all
+from cdme_adapter.capture.rules.group import lists
 from cdme_adapter.capture.rules.shape import blocks, has_limit
-from cdme_adapter.capture.rules.sources import stage_source
+from cdme_adapter.capture.rules.sources import base_relations, stage_source
 from cdme_adapter.capture.rules.split import outer_over
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import text
+from cdme_adapter.capture.sqltext import as_written, text
 from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -22,20 +25,24 @@ _KNOWN = {"this", "expression", "distinct", "by_name", "order", "limit", "offset
 
 
 def plan_set_operation(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
-    """Plan UNION [ALL] [BY NAME]; the others have no rule yet."""
-    if not isinstance(query, exp.Union):
-        raise UnsupportedConstruct(query.key.upper())
+    """Plan a set operation."""
     for key, value in query.args.items():
         if value and key not in _KNOWN:
             raise UnsupportedConstruct(f"{key.upper()} on UNION")
     if has_limit(query):
         return _limited(planner, query, env)
+    if not isinstance(query, exp.Union):
+        return _difference(planner, query, env)
     order = query.args.get("order")
     tail = f" {text(order).strip()}" if order is not None else ""
     word = "UNION ALL BY NAME" if query.args.get("by_name") else "UNION ALL"
     scopes = [_branch(planner, branch, env) for branch in _branches(query)]
     ports = tuple(port for scope in scopes for port in scope.ports)
     sql = f" {word} ".join(_aligned(scope, ports) for scope in scopes)
+    if ports and query.args.get("by_name"):
+        # BY NAME puts the columns of later branches after the hidden ones of the first.
+        names = ", ".join(port.column for port in ports)
+        sql = f"SELECT * EXCLUDE ({names}), {names} FROM ({sql}) AS {HIDDEN}union"
     if not query.args.get("distinct"):
         return Scope(sql + tail, _names(scopes, query), ports)
     if not ports:
@@ -45,7 +52,64 @@ def plan_set_operation(planner: Planner, query: exp.SetOperation, env: Env) -> S
     return grouped_by_all(sql, Scope(sql, _names(scopes, query), ports), tail)
 
 
-def _limited(planner: Planner, query: exp.Union, env: Env) -> Scope:
+def _difference(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
+    """EXCEPT and INTERSECT: the groups of the left side, with a flag whether the right has them.
+
+    Both sides go through one UNION ALL, so that their types unify as in the set operation.
+    """
+    if not query.args.get("distinct") or query.args.get("by_name"):
+        raise UnsupportedConstruct(f"{query.key.upper()} ALL or BY NAME")
+    left = _branch(planner, query.this, env)
+    right = _branch(planner, query.expression, env)
+    is_except = isinstance(query, exp.Except)
+    role = Role.GUARD if is_except else Role.INDIRECT
+    exactness = Exactness.EXACT if is_except else Exactness.SUPERSET
+    for relation in base_relations(planner, right.ports):
+        planner.consult(relation, role, exactness, query.key.upper())
+    side, flag = planner.hidden("s"), planner.hidden("f")
+    names = [port.column for port in left.ports]
+    drop = f" EXCLUDE ({', '.join(p.column for p in right.ports)})" if right.ports else ""
+    nulls = "".join(f", NULL::BIGINT AS {name}" for name in names)
+    rows = (
+        f"(SELECT *{_drop(names)}, TRUE AS {side}{''.join(f', {n}' for n in names)} FROM ({left.sql}))"
+        f" UNION ALL (SELECT *{drop}, FALSE AS {side}{nulls} FROM ({right.sql}))"
+    )
+    ports, aggregates = lists(left.ports)
+    keeps = f"NOT bool_or(NOT {side})" if is_except else f"bool_or(NOT {side})"
+    grouped = (
+        f"SELECT *{_drop([*names, side])}, {', '.join([*aggregates, f'{keeps} AS {flag}'])} "
+        f"FROM ({rows}) AS {HIDDEN}rows GROUP BY ALL HAVING bool_or({side})"
+    )
+    name = planner.adopt(Scope(grouped, left.columns, ports, (flag,)))
+    return _kept(planner, query, name, left.columns, flag)
+
+
+def _drop(names: list[str]) -> str:
+    return f" EXCLUDE ({', '.join(names)})" if names else ""
+
+
+def _kept(
+    planner: Planner, query: exp.SetOperation, name: str, columns: tuple[str, ...] | None, flag: str
+) -> Scope:
+    """The groups whose flag holds; the others were removed by the set operation."""
+    node = next(n for n in planner.nodes if n.name == name)
+    is_except = isinstance(query, exp.Except)
+    kind = Kind.EXCEPT if is_except else Kind.INTERSECT
+    planner.builder.items.append(name)
+    clause = planner.clause(kind, f"{query.key.upper()} {as_written(query.expression)}", query)
+    port = Port(planner.hidden("p"), name)
+    hidden = ", ".join(node.hidden)
+    rows = (
+        f"(SELECT * EXCLUDE ({hidden}), {flag}, rowid AS {port.column} FROM temp.{name})"
+        f" AS {HIDDEN}groups"
+    )
+    planner.check(CaseCheck((clause,), frozenset({port.column}), rows, (flag,)))
+    order = query.args.get("order")
+    tail = f" {text(order).strip()}" if order is not None else ""
+    return Scope(f"SELECT * EXCLUDE ({flag}) FROM {rows} WHERE {flag}{tail}", columns, (port,))
+
+
+def _limited(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
     inner = query.copy()
     for part in ("order", "limit", "offset"):
         inner.set(part, None)
@@ -90,7 +154,7 @@ def _aligned(scope: Scope, ports: tuple[Port, ...]) -> str:
     return f"(SELECT {', '.join([f'*{drop}', *columns])} FROM ({scope.sql}) AS {HIDDEN}branch)"
 
 
-def _names(scopes: list[Scope], query: exp.Union) -> tuple[str, ...] | None:
+def _names(scopes: list[Scope], query: exp.SetOperation) -> tuple[str, ...] | None:
     if not query.args.get("by_name"):
         return scopes[0].columns
     names: list[str] = []

@@ -112,9 +112,8 @@ def refuse_unknown_parts(select: exp.Select, catalog: Catalog) -> None:
             if value is not None:
                 _refuse_in_expression(value, catalog)
     for join in select.args.get("joins") or ():
-        for key in ("on",):
-            if join.args.get(key):
-                _refuse_in_expression(join.args[key], catalog)
+        if join.args.get("on"):
+            _refuse_in_expression(join.args["on"], catalog)
 
 
 def _refuse_in_expression(node: exp.Expression, catalog: Catalog) -> None:
@@ -123,8 +122,6 @@ def _refuse_in_expression(node: exp.Expression, catalog: Catalog) -> None:
             raise UnsupportedConstruct("COLUMNS()")
         if isinstance(part, exp.Star) and not _star_is_plain(part):
             raise UnsupportedConstruct("a star inside an expression")
-        if isinstance(part, (exp.Explode, exp.Unnest, exp.Posexplode)):
-            raise UnsupportedConstruct("UNNEST in the SELECT list")
     for _, name in functions(node):
         if catalog.is_macro(name):
             raise UnsupportedConstruct(f"the macro {name}()")

@@ -9,13 +9,14 @@ from sqlglot import exp
 from cdme_adapter.capture.plan import HIDDEN, Port, RelationInfo
 from cdme_adapter.capture.rules.shape import blocks
 from cdme_adapter.capture.scope import Cte, Env, Source, Visible
-from cdme_adapter.capture.sqltext import parse, quote, text
+from cdme_adapter.capture.sqltext import parse, quote, render, text
 from cdme_adapter.errors import UnsupportedConstruct
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
 _TABLE_ARGS = {"this", "db", "catalog", "alias"}
+_SERIES = frozenset({"range", "generate_series"})
 _SUBQUERY_ARGS = {"this", "alias"}
 
 
@@ -28,6 +29,8 @@ def plan_source(planner: Planner, item: exp.Expression, env: Env) -> Source:
         return _derived(planner, item, env)
     if isinstance(item, exp.Values):
         return _values(item)
+    if isinstance(item, exp.Unnest):
+        return _generated(item)
     raise UnsupportedConstruct(f"{item.key.upper()} in FROM")
 
 
@@ -39,6 +42,10 @@ def _refuse_extras(item: exp.Expression, known: set[str]) -> None:
 
 def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
     _refuse_extras(item, _TABLE_ARGS)
+    if isinstance(item.this, (exp.GenerateSeries, exp.GenerateDateArray)) or (
+        isinstance(item.this, exp.Anonymous) and str(item.this.this).lower() in _SERIES
+    ):
+        return _generated(item)
     if not isinstance(item.this, exp.Identifier):
         raise UnsupportedConstruct(f"the table function {item.this.key}() in FROM")
     alias, columns = _alias_of(item)
@@ -159,6 +166,21 @@ def _values(item: exp.Values) -> Source:
     return _named(body, alias or "valueslist", columns, names, ())
 
 
+def _generated(item: exp.Expression) -> Source:
+    """A series or a list of constants: records that no input made."""
+    if any(True for _ in item.find_all(exp.Column)):
+        raise UnsupportedConstruct(f"a table function of columns: {render(item)[:60]}")
+    alias, columns = _alias_of(item)
+    visible = Visible(alias or planner_name(item), columns or None)
+    return Source(text(item), (visible,), ())
+
+
+def planner_name(item: exp.Expression) -> str:
+    """The name that DuckDB gives a table function without an alias."""
+    inner = item.this if isinstance(item, exp.Table) else item
+    return render(inner).split("(", 1)[0].strip().lower()
+
+
 def _alias_of(item: exp.Expression) -> tuple[str | None, tuple[str, ...]]:
     alias = item.args.get("alias")
     if alias is None:
@@ -182,3 +204,12 @@ def _merged(columns: tuple[str, ...], inner: tuple[str, ...] | None) -> tuple[st
         return columns or None
     kept = tuple(name for name in inner if not name.startswith(HIDDEN))
     return columns + kept[len(columns) :]
+
+
+def base_relations(planner: Planner, ports: tuple[Port, ...]) -> set[str]:
+    """The input relations beneath ports, through stages."""
+    found: set[str] = set()
+    for port in ports:
+        node = next((n for n in planner.nodes if n.name == port.target), None)
+        found |= base_relations(planner, node.ports) if node else {port.target}
+    return found

@@ -8,14 +8,13 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.capture.plan import FALSE_VERDICT, CaseCheck, StepCheck
-from cdme_adapter.capture.rules.joins import FromGroup
 from cdme_adapter.capture.rules.shape import flag_clause, is_volatile
 from cdme_adapter.capture.rules.subquery import (
     nested_queries,
     predicate_kind,
     settle_subqueries,
 )
-from cdme_adapter.capture.scope import Env, Visible, sides
+from cdme_adapter.capture.scope import Env, FromGroup, Visible, sides
 from cdme_adapter.capture.sqltext import as_written, conjuncts, keep_shown, render, text
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Role

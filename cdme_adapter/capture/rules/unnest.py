@@ -1,0 +1,71 @@
+"""UNNEST: the parent record is the witness of every element; an empty or NULL list removes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.plan import Port, StepCheck
+from cdme_adapter.capture.scope import FromGroup, Visible
+from cdme_adapter.capture.sqltext import as_written, own_nodes, text
+from cdme_adapter.errors import UnsupportedConstruct
+
+if TYPE_CHECKING:
+    from cdme_adapter.capture.planner import Planner
+
+
+def unnests(select: exp.Select) -> list[exp.Expression]:
+    """The UNNEST calls of a SELECT list."""
+    return [
+        part
+        for item in select.expressions
+        for part in own_nodes(item)
+        if isinstance(part, (exp.Explode, exp.Unnest, exp.Posexplode))
+    ]
+
+
+def check_unnest(
+    planner: Planner, select: exp.Select, from_where: Callable[..., str], rows: str,
+    ports: tuple[Port, ...],
+) -> None:  # fmt: skip
+    """UNNEST in the SELECT list; ``rows`` is the whole SELECT with its ports."""
+    found = unnests(select)
+    if not found:
+        return
+    clause = planner.clause(Kind.UNNEST, ", ".join(as_written(part) for part in found), found[0])
+    if ports:
+        inside = "{port} IN (SELECT i FROM {cur})"
+        reach = f"SELECT DISTINCT {{port}} AS i FROM ({rows}) AS __cdme_u WHERE {inside}"
+        evidence = f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict{from_where(inside)}"
+        names = frozenset(port.column for port in ports)
+        planner.check(StepCheck(clause, names, reach, evidence))
+
+
+def join_unnest(planner: Planner, left: FromGroup, join: exp.Join, kind: str) -> FromGroup:
+    """UNNEST in FROM, of lists of the records to its left."""
+    if kind not in ("INNER", "CROSS", "LEFT"):
+        raise UnsupportedConstruct(f"{kind} JOIN UNNEST")
+    item = join.this
+    condition = join.args.get("on")
+    if join.args.get("using") or (condition is not None and condition.sql().upper() != "TRUE"):
+        raise UnsupportedConstruct("a condition on UNNEST")
+    word = "LEFT JOIN" if kind == "LEFT" else "CROSS JOIN"
+    tail = " ON TRUE" if kind == "LEFT" else ""
+    joined = f"{left.sql} {word} {text(item)}{tail}"
+    alias = item.args.get("alias")
+    names = tuple(c.name for c in alias.args.get("columns") or ()) if alias else ()
+    visible = Visible((alias.name if alias else "") or "unnest", names or None)
+    if kind != "LEFT":
+        clause = planner.clause(Kind.UNNEST, as_written(item), item)
+        if left.ports:
+            inside = "WHERE {port} IN (SELECT i FROM {cur})"
+            reach = f"SELECT DISTINCT {{port}} AS i FROM {joined} {inside}"
+            evidence = (
+                f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict FROM {left.sql} {inside}"
+            )
+            ports = frozenset(port.column for port in left.ports)
+            planner.check(StepCheck(clause, ports, reach, evidence))
+    return FromGroup(joined, (*left.visible, visible), left.ports)
