@@ -58,6 +58,19 @@ class Node:
     source_name: str
     materialized: str
     raw: Mapping[str, Any]
+    target_path: Path | None = None
+
+    @property
+    def compiled(self) -> list[str]:
+        """The texts that may be the compiled SQL: the manifest's, and the file under target."""
+        found = [str(self.raw["compiled_code"])] if self.raw.get("compiled_code") else []
+        path = self.raw.get("original_file_path")
+        if self.target_path is not None and path:
+            package = str(self.raw.get("package_name") or "")
+            file = self.target_path / "compiled" / package / str(path)
+            if file.suffix == ".sql" and file.exists():
+                found.append(file.read_text(encoding="utf-8"))
+        return found
 
     @property
     def parents(self) -> list[str]:
@@ -88,11 +101,11 @@ class Manifest:
     exposures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Manifest:
-        """From the content of manifest.json."""
+    def from_dict(raw: Mapping[str, Any], target_path: Path | None = None) -> Manifest:
+        """From the content of manifest.json; ``target_path`` is where compiled SQL may be found."""
         entries = {**(raw.get("sources") or {}), **(raw.get("nodes") or {})}
         nodes = {
-            key: _node(key, value)
+            key: _node(key, value, target_path)
             for key, value in entries.items()
             if value.get("resource_type", key.split(".")[0]) in STORED_TYPES
         }
@@ -115,10 +128,10 @@ class Manifest:
                 code="BAD_MANIFEST",
                 remedy="run `dbt parse` to write it again",
             ) from error
-        return Manifest.from_dict(raw)
+        return Manifest.from_dict(raw, path.parent)
 
 
-def _node(key: str, raw: Mapping[str, Any]) -> Node:
+def _node(key: str, raw: Mapping[str, Any], target_path: Path | None) -> Node:
     kind = raw.get("resource_type", key.split(".")[0])
     identifier = raw.get("identifier") or raw.get("alias") or raw.get("name") or key
     materialized = (raw.get("config") or {}).get("materialized") or ""
@@ -132,6 +145,7 @@ def _node(key: str, raw: Mapping[str, Any]) -> Node:
         source_name=raw.get("source_name") or "",
         materialized=materialized,
         raw=raw,
+        target_path=target_path,
     )
 
 

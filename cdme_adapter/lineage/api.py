@@ -10,6 +10,7 @@ while the connection is open (a read-only one), so that metadata and fingerprint
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,39 @@ class Questions:
         from cdme_adapter.lineage.explain import ExplainQuestion, explain
 
         return explain(self.context(), ExplainQuestion(model, input, where, limit, order_by))
+
+    def ledger(self, run: str | None = None) -> dict[str, Any]:
+        """The account of a run, of the last one by default."""
+        from cdme_adapter.lineage.ledger import read_ledger
+
+        return read_ledger(self.context().store, self.target_path, run)
+
+    def verify_ledger(self, run: str | None = None) -> dict[str, Any]:
+        """Whether the ledger file of a run is whole and says what the store says."""
+        from cdme_adapter.lineage.ledger import verify_ledger
+
+        return verify_ledger(self.context().store, self.target_path, run)
+
+    def reconcile(
+        self,
+        models: Sequence[str] = (),
+        *,
+        sample: int = 10,
+        seed: int = 0,
+        limit: int = DEFAULT_LIMIT,
+        progress: Callable[[list[str]], Any] = iter,
+    ) -> dict[str, Any]:
+        """The laws of SEMANTICS.md over ``models``, all by default.
+
+        Replay takes ``sample`` output records of each model, chosen by ``seed``; 0 is all of them.
+        """
+        from cdme_adapter.lineage.reconcile import ReconcileQuestion, reconcile
+
+        question = ReconcileQuestion(tuple(models), sample, seed, limit)
+        return reconcile(self.context(), question, self.target_path, progress)
+
+    def law_sql(self, law: str, model: str) -> str:
+        """A SELECT of what breaks a law in a model: what the generic dbt tests run."""
+        from cdme_adapter.lineage.laws import law_sql
+
+        return law_sql(law, model, self.context())

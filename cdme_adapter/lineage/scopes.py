@@ -77,6 +77,16 @@ class Scopes:
                 found.setdefault(name, sql)
         return found
 
+    def over(self, clause: str) -> str | None:
+        """A whole conjunct as SQL over ``r``; None where a name in it is not certain."""
+        tree = parse_clause(clause)
+        if tree is None or tree.find(exp.Join) or len(tree.expressions) != 1:
+            return None
+        select, node = self._find(tree)
+        if select is None or node is None:
+            return None
+        return self._expression(select, node, tree.expressions[0], _DEPTH)
+
     # -- where the clause stands -----------------------------------------------------------------
 
     def _find(self, clause: Any) -> tuple[Any, Node | None]:
@@ -103,7 +113,7 @@ class Scopes:
 
     def _tree(self, node: Node) -> Any:
         if node.id not in self._trees:
-            sql = node.raw.get("compiled_code")
+            sql = next(iter(node.compiled), None)
             try:
                 self._trees[node.id] = sqlglot.parse_one(sql, read="duckdb") if sql else None
             except SqlglotError:

@@ -220,7 +220,8 @@ def test_names_are_followed_through_views_and_ctes(world: Any) -> None:
         [SRC],
         materialized="view",
         compiled_code=(
-            'with s as (select id, nullif(v, \'NA\') as v, raw_name as name from "memory"."main"."src")'
+            "with s as (select id, nullif(v, 'NA') as v, raw_name as name"
+            ' from "memory"."main"."src")'
             " select * from s where v <> 'zz'"
         ),
     )

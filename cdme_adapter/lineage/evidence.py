@@ -1,0 +1,96 @@
+"""Pieces of SQL over one edge: who contributed, who was removed, what is there. Plain SELECTs, so
+that a dbt test can run them on any connection (no temporary tables)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.fates import error_test
+from cdme_adapter.lineage.graph import Node
+from cdme_adapter.store.reader import Edge
+
+NOTHING = "SELECT NULL::BIGINT AS i WHERE false"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The SQL of one edge; ``records`` and ``outputs`` are None where the relations are gone."""
+
+    edge: Edge
+    records: str | None
+    outputs: str | None
+
+    @property
+    def pairs(self) -> str:
+        """(o, i) of the composed maps, from rows of the model that exist."""
+        there = f" WHERE m1.o IN ({self.outputs})" if self.outputs else ""
+        return self._chains(there)
+
+    @property
+    def claimed(self) -> str:
+        """(i) that the last map of a chain names, whether or not an output leads to it."""
+        selects = [
+            f"SELECT DISTINCT i FROM {self.edge.store}.store_pairs WHERE map = {chain[-1]}"
+            for chain in self.edge.chains
+        ]
+        return " UNION ".join(selects) or NOTHING
+
+    def _chains(self, there: str) -> str:
+        selects = []
+        for chain in self.edge.chains:
+            maps = [
+                f"(SELECT o, i FROM {self.edge.store}.store_pairs WHERE map = {m}) m{n}"
+                + ("" if n == 1 else f" ON m{n}.o = m{n - 1}.i")
+                for n, m in enumerate(chain, 1)
+            ]
+            last = len(chain)
+            selects.append(f"SELECT DISTINCT m1.o, m{last}.i FROM {' JOIN '.join(maps)}{there}")
+        return " UNION ".join(selects) or "SELECT NULL::BIGINT AS o, NULL::BIGINT AS i WHERE false"
+
+    @property
+    def contributed(self) -> str:
+        """(i) of the witnesses of rows that exist."""
+        return f"SELECT DISTINCT i FROM ({self.pairs})"
+
+    @property
+    def filtered(self) -> str:
+        """(i) that a clause removed."""
+        return (
+            f"SELECT DISTINCT i FROM {self.edge.store}.store_filtered"
+            f" WHERE edge = {self.edge.id} AND verdict IN (0, 1, 2, 3, 4) AND reason IN"
+            f" (SELECT reason FROM {self.edge.store}.store_reasons WHERE edge = {self.edge.id})"
+        )
+
+    @property
+    def routed(self) -> str:
+        """(i) of records in the error domain."""
+        return (
+            f"SELECT DISTINCT i FROM {self.edge.store}.store_errors WHERE {error_test(self.edge)}"
+        )
+
+    @property
+    def errors(self) -> str:
+        """(i) of the error class: routed there, and no derivation arrived."""
+        return f"({self.routed}) EXCEPT ({self.contributed})"
+
+    @property
+    def everyone(self) -> str:
+        """(i) of all classes together."""
+        return f"({self.contributed}) UNION ({self.filtered}) UNION ({self.routed})"
+
+
+def evidence_of(ctx: Context, edge: Edge) -> Evidence:
+    """The evidence of an edge, over the relations as far as they are still what was read."""
+    source = ctx.graph.node(edge.input, edge.input_generation)
+    target = ctx.graph.node(edge.model, edge.output_generation)
+    return Evidence(edge, _ordinals(ctx, source), _ordinals(ctx, target))
+
+
+def _ordinals(ctx: Context, node: Node) -> str | None:
+    """A SELECT of the ordinals that a relation has now."""
+    generation = ctx.graph.generation(node)
+    if generation is None or ctx.stale(node) is True:
+        return None
+    table = ctx.table(generation)
+    return f"SELECT {table.ordinal} AS i FROM {table.source}" if table else None

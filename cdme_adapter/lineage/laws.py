@@ -1,0 +1,236 @@
+"""The laws as SQL: a SELECT of the rows that break one; no row means that the law holds.
+
+Everything is recounted from the relations and the physical maps (SEMANTICS.md, Laws); the ledger is
+only ever compared with the recount, and its ``status`` is never read. Each SELECT has the columns
+(law, model, input, problem, record).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.evidence import Evidence, evidence_of
+from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.store.reader import Edge, literal
+
+_PASSES = (
+    "SELECT NULL::VARCHAR AS law, NULL::VARCHAR AS model, NULL::VARCHAR AS input,"
+    " NULL::VARCHAR AS problem, NULL::BIGINT AS record WHERE false"
+)
+
+
+def law_sql(law: str, model: str, context: Context, *, sample: int = 10) -> str:
+    """A SELECT of what breaks a law in a model; ``context`` is ``Questions.context()``.
+
+    Laws: zero_loss, exclusive, covered_output, isomorphism, lower_adjoint, no_errors, round_trip.
+    """
+    if law not in LAWS and law != "round_trip":
+        raise QuestionError(f"there is no law {law!r}", code="UNKNOWN_LAW",
+                            remedy=f"laws are {', '.join([*LAWS, 'round_trip'])}")  # fmt: skip
+    model = context.resolve(model, "model")
+    generation = context.store.current_generation(model)
+    if generation is None:
+        return _failed(law, model, "", "nothing has been captured of this model")
+    if law == "round_trip":
+        from cdme_adapter.lineage.reconcile import round_trip_problems
+
+        problems = round_trip_problems(context, model, sample)
+        return _union([_failed(law, model, i, p, record) for i, p, record in problems])
+    return _union(LAWS[law](context, model, context.store.outputs_of(generation.id)))
+
+
+def _union(selects: list[str]) -> str:
+    return "\nUNION ALL\n".join(selects) if selects else _PASSES
+
+
+def _failed(law: str, model: str, source: str, problem: str, record: int | None = None) -> str:
+    """One row that says what is wrong."""
+    return (
+        f"SELECT {literal(law)} AS law, {literal(model)} AS model, {literal(source)} AS input,"
+        f" {literal(problem)} AS problem, {'NULL' if record is None else record}::BIGINT AS record"
+    )
+
+
+def _rows(law: str, edge: Edge, problem: str, ordinals: str) -> str:
+    """A row for each ordinal of a SELECT of ``i``."""
+    return (
+        f"SELECT {literal(law)} AS law, {literal(edge.model)} AS model,"
+        f" {literal(edge.input)} AS input, {literal(problem)} AS problem, q.i::BIGINT AS record"
+        f" FROM ({ordinals}) AS q(i)"
+    )
+
+
+def _direct(edges: list[Edge]) -> list[Edge]:
+    """The edges that claim an account: direct, and more than opaque."""
+    return [e for e in edges if e.role is Role.DIRECT and e.exactness is not Exactness.OPAQUE]
+
+
+def zero_loss(context: Context, model: str, edges: list[Edge]) -> list[str]:
+    """|input| = |contributed| + |filtered| + |errors|, recounted (law 1, REQ-F-ACC-001)."""
+    selects = []
+    for edge in _direct(edges):
+        e, law = evidence_of(context, edge), "zero_loss"
+        if e.outputs is None:
+            selects.append(_failed(law, model, edge.input, "the model's table has changed"))
+            continue
+        if e.records is not None:
+            stray = f"({e.everyone}) EXCEPT ({e.records})"
+            selects.append(_rows(law, edge, "a record that the input does not have", stray))
+            if edge.exactness is Exactness.EXACT:
+                lost = f"({e.records}) EXCEPT ({e.everyone})"
+                selects.append(_rows(law, edge, "unaccounted", lost))
+        elif context.store.current.get(edge.input) == edge.input_generation:
+            selects.append(_failed(law, model, edge.input, "the input's table has changed"))
+        elif edge.exactness is Exactness.EXACT:
+            selects.append(_against_generation(context, e))
+        strays = " UNION ".join(
+            f"SELECT o AS i FROM {edge.store}.store_pairs WHERE map = {chain[0]}"
+            for chain in edge.chains
+        )
+        if strays:
+            gone = f"({strays}) EXCEPT ({e.outputs})"
+            selects.append(_rows(law, edge, "a row that the model's table does not have", gone))
+        selects.append(_against_ledger(e))
+    return selects
+
+
+def _against_generation(context: Context, e: Evidence) -> str:
+    """Where the input has changed since: the classes against the count that was taken then."""
+    generation = context.store.generations.get(e.edge.input_generation or 0)
+    count = generation.row_count if generation else None
+    short = f"SELECT {count if count is not None else -1} - count(*) AS i FROM ({e.everyone})"
+    return _rows("zero_loss", e.edge, "records of the generation that was read are unaccounted",
+                 f"SELECT i FROM ({short}) WHERE i <> 0")  # fmt: skip
+
+
+def _against_ledger(e: Evidence) -> str:
+    """The published counts against the recount; a missing ledger row fails too."""
+    edge = e.edge
+    counts = {
+        "contributed_count": f"(SELECT count(*) FROM ({e.contributed}))",
+        "filtered_count": f"(SELECT count(*) FROM ({e.filtered}))",
+        "error_count": f"(SELECT count(*) FROM ({e.errors}))",
+        "output_count": f"(SELECT count(*) FROM ({e.outputs}))",
+    }
+    if e.records is not None:
+        counts["input_count"] = f"(SELECT count(*) FROM ({e.records}))"
+    same = " AND ".join(f"l.{name} = {count}" for name, count in counts.items())
+    right = (
+        f"SELECT 1 FROM {edge.store}.store_ledger l WHERE l.run_id = {literal(edge.run_id)}"
+        f" AND l.model = {literal(edge.model)} AND l.input = {literal(edge.input)}"
+        f" AND l.role = {literal(edge.role.value)} AND {same}"
+    )
+    return _rows("zero_loss", edge, "the ledger does not say what a recount gives",
+                 f"SELECT NULL::BIGINT AS i WHERE NOT EXISTS ({right})")  # fmt: skip
+
+
+def exclusive(context: Context, model: str, edges: list[Edge]) -> list[str]:
+    """No record is in two classes (law 2)."""
+    selects = []
+    for edge in _direct(edges):
+        e, law = evidence_of(context, edge), "exclusive"
+        both = f"({e.contributed}) INTERSECT ({e.filtered})"
+        selects.append(_rows(law, edge, "contributed and filtered", both))
+        both = f"({e.routed}) INTERSECT ({e.filtered})"
+        selects.append(_rows(law, edge, "filtered and in error", both))
+        twice = (
+            f"SELECT i FROM {edge.store}.store_filtered WHERE edge = {edge.id}"
+            " GROUP BY i HAVING count(*) > 1"
+        )
+        selects.append(_rows(law, edge, "filtered for two reasons", twice))
+    return selects
+
+
+def covered_output(context: Context, model: str, edges: list[Edge]) -> list[str]:
+    """Every output record has a direct witness, or the query can generate it (law 7)."""
+    from cdme_adapter.lineage.shape import generated_rows
+
+    direct = [e for e in edges if e.role is Role.DIRECT]
+    if any(e.exactness is Exactness.OPAQUE for e in direct):
+        return []
+    outputs = _outputs(context, model)
+    if outputs is None:
+        return [_failed("covered_output", model, "", "the model's table is gone")]
+    covered = " UNION ".join(f"SELECT o FROM ({evidence_of(context, e).pairs})" for e in direct)
+    bare = f"({outputs}) EXCEPT ({covered})" if covered else outputs
+    allowed = generated_rows(context.manifest, model)
+    if allowed is None:
+        return []
+    counted = f"SELECT i, count(*) OVER () AS n FROM ({bare}) b(i)"
+    many = f"SELECT i FROM ({counted}) WHERE n > {allowed}"
+    return [
+        f"SELECT 'covered_output' AS law, {literal(model)} AS model, '' AS input,"
+        f" 'an output record without a direct witness' AS problem, i AS record FROM ({many})"
+    ]
+
+
+def _outputs(context: Context, model: str) -> str | None:
+    generation = context.store.current_generation(model)
+    table = context.table(generation) if generation else None
+    return f"SELECT {table.ordinal} AS i FROM {table.source}" if table else None
+
+
+def isomorphism(context: Context, model: str, edges: list[Edge]) -> list[str]:
+    """An edge that is declared 1:1 is a bijection (law 6, REQ-F-ADJ-002).
+
+    It is one between the outputs and the input records that no clause is shown to have removed:
+    a filter may stand before it, what is not accounted for may not.
+    """
+    direct, law = [e for e in edges if e.role is Role.DIRECT], "isomorphism"
+    declared = [e for e in direct if e.declared == "1:1"]
+    if not declared and len(direct) != 1:
+        return [_failed(law, model, "", "no edge is declared 1:1 (meta.cdme.cardinality)")]
+    selects = []
+    for edge in declared or direct:
+        e = evidence_of(context, edge)
+        if edge.exactness is Exactness.OPAQUE or e.outputs is None:
+            selects.append(_failed(law, model, edge.input, "its pairs are not known"))
+            continue
+        twice = "SELECT {0} FROM ({1}) GROUP BY {0} HAVING count(*) > 1"
+        selects.append(
+            _rows(law, edge, "an input record in several outputs", twice.format("i", e.pairs))
+        )
+        selects.append(
+            _rows(law, edge, "an output of several input records", twice.format("o", e.pairs))
+        )
+        bare = f"({e.outputs}) EXCEPT (SELECT o FROM ({e.pairs}))"
+        selects.append(_rows(law, edge, "an output without an input record", bare))
+        if e.records is not None:
+            unused = f"({e.records}) EXCEPT ({e.everyone})"
+            selects.append(_rows(law, edge, "an input record without an output", unused))
+    return selects
+
+
+def lower_adjoint(context: Context, model: str, edges: list[Edge]) -> list[str]:
+    """backward(forward(x)) ∋ x for every x that the maps say contributed (law 3)."""
+    selects = []
+    for edge in _direct(edges):
+        e = evidence_of(context, edge)
+        lost = f"({e.claimed}) EXCEPT ({e.contributed})"
+        selects.append(_rows("lower_adjoint", edge, "no output leads back to this record", lost))
+    return selects
+
+
+def no_errors(context: Context, model: str, edges: list[Edge]) -> list[str]:
+    """The run that made the model's rows left nothing in the error domain."""
+    generation = context.store.current_generation(model)
+    run_id = generation.run_id if generation else ""
+    return [
+        f"SELECT 'no_errors' AS law, model, input, failure_type AS problem, i AS record"
+        f" FROM {context.store.table('store_errors')} AS x"
+        f" WHERE x.model = {literal(model)} AND x.run_id = {literal(run_id)}"
+    ]
+
+
+Law = Callable[[Context, str, list[Edge]], list[str]]
+
+LAWS: dict[str, Law] = {
+    "zero_loss": zero_loss,
+    "exclusive": exclusive,
+    "covered_output": covered_output,
+    "isomorphism": isomorphism,
+    "lower_adjoint": lower_adjoint,
+    "no_errors": no_errors,
+}

@@ -1,0 +1,210 @@
+"""Law 4: the original SQL, run on the witnesses of an output record alone, gives that record again.
+
+Each relation is replaced by the witnesses that the store names for it: direct and indirect ones
+together where a relation has both, the whole relation where it is a guard or where only a superset
+is known. Adding records that the query would not have used cannot hide that one is missing: it is
+missing for every occurrence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.evidence import Evidence
+from cdme_adapter.lineage.graph import Node
+from cdme_adapter.lineage.originals import View, original_sql, user_macros, views_beneath
+from cdme_adapter.lineage.relations import Table
+from cdme_adapter.lineage.shape import Shape, shape_of
+from cdme_adapter.lineage.stage import RECORD, Stage
+from cdme_adapter.lineage.values import Column
+from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.store.reader import Edge, Generation, quote
+
+TOLERANCE = "1e-9"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one replay showed: exact, superset, violation or unknown."""
+
+    verdict: str
+    why: str = ""
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass
+class Replay:
+    """The replays of one model; ``why_not`` says why there can be none."""
+
+    ctx: Context
+    model: str
+    generation: Generation
+    why_not: str = ""
+    sql: str = ""
+    shape: Shape = field(default_factory=Shape)
+    views: list[View] = field(default_factory=list)
+    inputs: dict[Node, list[Edge]] = field(default_factory=dict)
+    doubtful: bool = False
+
+    @staticmethod
+    def of(ctx: Context, model: str, generation: Generation) -> Replay:
+        """Look at what is needed once for all records."""
+        replay = Replay(ctx, model, generation)
+        sql, replay.why_not = original_sql(ctx, model, generation.run_id)
+        if sql is None:
+            return replay
+        replay.sql = sql.strip().rstrip(";")
+        replay.shape = shape_of(ctx.manifest, model)
+        replay.views = views_beneath(ctx, model)
+        replay.why_not = replay._prepare()
+        return replay
+
+    def _prepare(self) -> str:
+        if self.shape.sample:
+            return "not_replayable: it samples"
+        for edge, node in self.ctx.graph.parents(
+            self.ctx.graph.node(self.model, self.generation.id)
+        ):
+            stale = self.ctx.stale(node)
+            if stale is True:
+                return f"{edge.input} has changed since it was read"
+            if not edge.known and edge.exactness is Exactness.OPAQUE:
+                return f"the edge from {edge.input} is opaque"
+            self.doubtful |= stale == "unknown"
+            self.inputs.setdefault(node, []).append(edge)
+        return ""
+
+    @property
+    def exact(self) -> bool:
+        """Whether every direct edge says that it is exact."""
+        edges = [e for held in self.inputs.values() for e in held if e.role is Role.DIRECT]
+        return all(e.exactness is Exactness.EXACT for e in edges)
+
+    def check(self, ordinal: int) -> Outcome:
+        """Replay one output record."""
+        import duckdb
+
+        table = self.ctx.need_table(self.generation)
+        with Stage(self.ctx) as stage:
+            stage.add_record(self.generation, table, ordinal)
+            for node, edges in self.inputs.items():
+                generation = self.ctx.graph.generation(node)
+                source = self.ctx.table(generation) if generation else None
+                if generation is None or source is None:
+                    return Outcome("unknown", f"{node.relation} is no table that can be copied")
+                stage.add(generation, source, witnesses(edges, ordinal))
+            statements = [*user_macros(self.ctx), *(view.statement for view in self.views)]
+            runner = stage.open(self.generation.database, self.generation.schema, statements)
+            try:
+                runner.execute(f"CREATE TEMP TABLE __cdme_out AS {self.sql}")
+            except duckdb.Error as error:
+                return self._failed(str(error).splitlines()[0])
+            return self._compare(runner, table, ordinal)
+
+    def _failed(self, message: str) -> Outcome:
+        return Outcome("unknown", f"the SQL does not run on the copy: {message}")
+
+    def _compare(self, runner: Any, table: Table, ordinal: int) -> Outcome:
+        """Whether the record is among what came out, and whether too much came out."""
+        there = {row[0].lower() for row in runner.execute("DESCRIBE __cdme_out").fetchall()}
+        columns = [c for c in table.columns if c.name.lower() in there]
+        if len(columns) < len(table.columns):
+            return Outcome("unknown", "the columns of the table are not those of the SQL")
+        record = f"{quote(self.generation.database)}.{RECORD}.record"
+        if _found(runner, columns, record):
+            return self._surplus(runner, ordinal)
+        stable = [c for c in columns if c.name.lower() not in self.shape.unstable]
+        skipped = tuple(c.name for c in columns if c not in stable)
+        if skipped and stable and _found(runner, stable, record):
+            return Outcome("exact", "", skipped)
+        if self.shape.volatile or (skipped and not stable):
+            called = ", ".join(sorted(self.shape.volatile)) or ", ".join(skipped)
+            return Outcome("unknown", f"not_replayable: {called} differ from run to run", skipped)
+        if self.doubtful:
+            return Outcome("unknown", "it did not come out, and a source may have changed")
+        return Outcome("violation", "the record does not come out of its witnesses", skipped)
+
+    def _surplus(self, runner: Any, ordinal: int) -> Outcome:
+        """Whether more came out, or more is named, than one record can be made of."""
+        if not self.shape.readable:
+            return Outcome("exact")
+        if self._one_only():
+            count = runner.execute("SELECT count(*) FROM __cdme_out").fetchall()[0][0]
+            if count > 1 and not self._repeated(runner):
+                return Outcome("superset", f"{count - 1} other records come out of its witnesses")
+        if self.shape.row_by_row and not self.shape.windows and not self.shape.multiplies:
+            for node, edges in self.inputs.items():
+                name = (self.ctx.graph.generation(node) or self.generation).name.lower()
+                direct = [e for e in edges if e.role is Role.DIRECT and e.chains]
+                held = sum(self._count(e, ordinal) for e in direct)
+                if held > max(self.shape.reads.get(name, 1), 1):
+                    return Outcome("superset", f"{held} witnesses in {node.relation}")
+        return Outcome("exact")
+
+    def _one_only(self) -> bool:
+        """Whether the query gives one record only, when restricted to the witnesses of one."""
+        roles = {e.role for edges in self.inputs.values() for e in edges}
+        if roles - {Role.DIRECT} or self.shape.multiplies or not self.exact:
+            return False
+        return self.shape.plain_group or self.shape.read_once
+
+    def _repeated(self, runner: Any) -> bool:
+        """Whether what came out is one record several times over."""
+        found = runner.execute("SELECT count(*) FROM (SELECT DISTINCT * FROM __cdme_out)")
+        return bool(found.fetchall()[0][0] == 1)
+
+    def _count(self, edge: Edge, ordinal: int) -> int:
+        pairs = Evidence(edge, None, f"SELECT {ordinal}::BIGINT").pairs
+        return int(self.ctx.store.rows(f"SELECT count(DISTINCT i) FROM ({pairs})")[0][0])
+
+
+def witnesses(edges: list[Edge], ordinal: int) -> str | None:
+    """A SELECT of ``ord`` of all that one relation gives to an output record; None is all of it."""
+    if any(edge.role is Role.GUARD or edge.whole for edge in edges):
+        return None
+    selects = [
+        f"SELECT i AS ord FROM ({Evidence(e, None, f'SELECT {ordinal}::BIGINT').pairs})"
+        for e in edges
+    ]
+    return " UNION ".join(selects)
+
+
+def _found(runner: Any, columns: list[Column], record: str) -> bool:
+    """Whether the record is among what came out; doubles within 1e-9 relative."""
+    tests = " AND ".join(_equal(column) for column in columns)
+    found = runner.execute(f"SELECT count(*) FROM __cdme_out o, {record} y WHERE {tests or 'true'}")
+    return bool(found.fetchall()[0][0])
+
+
+def _equal(column: Column) -> str:
+    here, there = f"o.{quote(column.name)}", f"y.{quote(column.name)}"
+    cast = f"CAST({here} AS {column.type})" if "ENUM" not in column.type else here
+    same = f"{cast} IS NOT DISTINCT FROM {there}"
+    if not column.floating:
+        return same
+    near = f"abs({cast} - {there}) <= {TOLERANCE} * greatest(abs({cast}), abs({there}))"
+    return f"({same} OR coalesce({near}, false))"
+
+
+def sample_of(ctx: Context, generation: Generation, size: int, seed: int) -> list[int]:
+    """Ordinals of output records, the same for the same seed; all of them for size 0."""
+    table = ctx.need_table(generation)
+    order = f"hash({table.ordinal} + {seed} * 7919), {table.ordinal}"
+    limit = f" LIMIT {size}" if size else ""
+    rows = ctx.store.rows(f"SELECT {table.ordinal} FROM {table.source} ORDER BY {order}{limit}")
+    return sorted(row[0] for row in rows)
+
+
+def summarise(outcomes: dict[int, Outcome]) -> tuple[str, str, list[str]]:
+    """The verdict of several replays, why, and the columns that were skipped."""
+    by_verdict: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes.values():
+        by_verdict[outcome.verdict].append(outcome)
+    skipped = sorted({name for outcome in outcomes.values() for name in outcome.skipped})
+    for verdict in ("violation", "superset", "unknown"):
+        if by_verdict[verdict]:
+            return verdict, by_verdict[verdict][0].why, skipped
+    return "exact", "", skipped

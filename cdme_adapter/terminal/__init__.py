@@ -1,0 +1,1 @@
+"""The ``cdme`` command: options, output and one file for each command."""

@@ -1,0 +1,126 @@
+"""``cdme ledger`` and ``cdme ledger verify``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from cdme_adapter.errors import CdmeError
+from cdme_adapter.terminal.options import Common, common_options
+from cdme_adapter.terminal.output import emit
+from cdme_adapter.terminal.tables import number, short, styled, table
+
+_COUNTS = ("input", "contributed", "filtered", "error", "unaccounted", "consulted", "output")
+_COLOURS = {"BALANCED": "green", "UNBALANCED": "red", "FAILED": "red", "COMPLETE": "green"}
+
+
+@click.command("ledger")
+@click.argument("verify", required=False, type=click.Choice(["verify"]))
+@click.option("--run", help="The id of a run; the last one by default.")
+@common_options
+def command(common: Common, verify: str | None, run: str | None) -> int:
+    """The accounting of the last run; `verify`: whether ledger.json is whole and true to the store.
+
+    Exits 1 where the run FAILED, or where verify finds a difference.
+    """
+    if verify:
+        answer = common.questions().verify_ledger(run)
+        emit(common.output, answer, _verify_lines, _verify_rows)
+        return 1 if answer["problems"] else 0
+    answer, selection = _read(common, run)
+    answer["edges"] = [edge for edge in answer["edges"] if selection.keeps(edge["model"])]
+    emit(common.output, answer, _lines, _rows)
+    return 1 if answer["status"] == "FAILED" else 0
+
+
+def _read(common: Common, run: str | None) -> tuple[dict[str, Any], Any]:
+    """The ledger; from its file alone while the database is locked."""
+    from cdme_adapter.lineage.ledger import read_file
+    from cdme_adapter.project import Manifest, read_project
+
+    try:
+        questions = common.questions()
+        return questions.ledger(run), common.selection(questions.manifest)
+    except CdmeError as error:
+        if error.code != "STORE_LOCKED" or common.database:
+            raise
+        project = read_project(common.project_dir, common.profiles_dir, common.target)
+        ledger = read_file(project.target_path, run)
+        if ledger is None:
+            raise
+        path = project.manifest_path
+        return ledger, common.selection(Manifest.read(path) if path.exists() else Manifest())
+
+
+def _lines(answer: dict[str, Any]) -> Iterator[str]:
+    status = styled(answer["status"], fg=_COLOURS.get(answer["status"], "yellow"), bold=True)
+    yield f"run {answer['run_id']}: {status}"
+    yield ""
+    for model, edges in _by_model(answer["edges"]):
+        outputs = {number(edge["output_count"]) for edge in edges}
+        yield f"{styled(short(model), bold=True)}: {' / '.join(sorted(outputs))} records"
+        yield from _edges(edges)
+        yield ""
+    for finding in answer.get("findings") or []:
+        model = f"{short(finding['model'])}: " if finding.get("model") else ""
+        yield f"{finding['severity']} {finding['code']}: {model}{finding['message']}"
+
+
+def _by_model(edges: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    models: dict[str, list[dict[str, Any]]] = {}
+    for edge in edges:
+        models.setdefault(edge["model"], []).append(edge)
+    return list(models.items())
+
+
+def _edges(edges: list[dict[str, Any]]) -> Iterator[str]:
+    """The edges of one model, each with its reasons below it, in one alignment."""
+    header = ["input", "role", *_COUNTS[:-1], "exactness", "status"]
+    rows: list[list[str]] = []
+    for edge in edges:
+        counts = [number(edge[f"{name}_count"]) for name in _COUNTS[:-1]]
+        counts = [count if count != "0" else "·" for count in counts]
+        rows.append(
+            [short(edge["input"]), edge["role"], *counts, edge["exactness"], edge["status"]]
+        )
+    lines = table(header, rows, 2, right=range(2, 2 + len(_COUNTS) - 1))
+    yield lines[0]
+    for line, edge in zip(lines[1:], edges, strict=False):
+        colour = _COLOURS.get(edge["status"], "yellow")
+        yield line.replace(edge["status"], styled(edge["status"], fg=colour))
+        yield from _reasons(edge)
+
+
+def _reasons(edge: dict[str, Any]) -> Iterator[str]:
+    for reason in sorted(edge.get("reasons") or [], key=lambda r: -r["count"]):
+        place = f"  {reason['file']}:{reason['line']}" if reason.get("file") else ""
+        yield (
+            f"      {number(reason['count']):>11}  {reason['kind']} {reason['verdict']}:"
+            f" {reason['sql']}{place}"
+        )
+    if edge.get("unused_count"):
+        yield f"      {number(edge['unused_count']):>11}  of the filtered were looked up by nobody"
+    if edge.get("why"):
+        yield f"      {edge['why']}"
+
+
+def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
+    header = (
+        "run_id", "model", "input", "role", "exactness", "lineage_mode", "cardinality",
+        *(f"{name}_count" for name in _COUNTS), "status", "reasons",
+    )  # fmt: skip
+    return header, (
+        [answer["run_id"], *(edge.get(name) for name in header[1:])] for edge in answer["edges"]
+    )
+
+
+def _verify_lines(answer: dict[str, Any]) -> Iterator[str]:
+    yield f"ledger of run {answer['run_id']}: {answer['verdict']}"
+    for problem in answer["problems"]:
+        yield f"  {problem}"
+
+
+def _verify_rows(answer: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    return ("run_id", "problem"), [[answer["run_id"], p] for p in answer["problems"]]

@@ -1,0 +1,128 @@
+"""Aligned tables and colours, plain where stdout is no terminal or NO_COLOR is set."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+_WIDEST = 48
+
+
+def styled(text: str, **style: Any) -> str:
+    """The text with a style, on a terminal that wants colour."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return click.style(text, **style)
+
+
+def width() -> int | None:
+    """The columns of the terminal; None where nothing limits a line."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def number(value: Any) -> str:
+    """A count with separators; a dash where it is not known.
+
+    >>> number(52606), number(None)
+    ('52,606', '–')
+    """
+    return "–" if value is None else f"{value:,}"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "record"), plural(2000, "record")
+    ('1 record', '2,000 records')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it.
+
+    >>> cell(None), cell({"id": 7}), cell(True)
+    ('NULL', 'id=7', 'true')
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={cell(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).replace("\n", " ")
+
+
+def short(name: str) -> str:
+    """A unique id without the parts that only machines need.
+
+    >>> short("model.flights.mart_daily"), short("source.flights.raw.planes")
+    ('mart_daily', 'raw.planes')
+    """
+    parts = name.split(".")
+    if parts[0] == "source" and len(parts) >= 4:
+        return ".".join(parts[2:])
+    if parts[0] in ("model", "seed", "snapshot", "exposure") and len(parts) >= 3:
+        return ".".join(parts[2:])
+    return name
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], indent: int = 0, right: Sequence[int] = ()
+) -> list[str]:
+    """Aligned lines; columns that do not fit on the terminal are named below instead."""
+    texts = [[_cut(cell(value)) for value in row] for row in rows]
+    widths = [max([len(name), *(len(row[at]) for row in texts)]) for at, name in enumerate(header)]
+    fitting = _fitting(widths, indent)
+
+    def line(cells: Sequence[str]) -> str:
+        parts = [
+            text.rjust(widths[at]) if at in right else text.ljust(widths[at])
+            for at, text in enumerate(cells[:fitting])
+        ]
+        return " " * indent + "  ".join(parts).rstrip()
+
+    lines = [styled(line(header), bold=True), *(line(row) for row in texts)]
+    if fitting < len(header):
+        lines.append(" " * indent + f"… and {', '.join(header[fitting:])}")
+    return lines
+
+
+def _cut(text: str) -> str:
+    limit = _WIDEST if width() else 1000
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _fitting(widths: Sequence[int], indent: int) -> int:
+    room = width()
+    if room is None:
+        return len(widths)
+    used, count = indent, 0
+    for wide in widths:
+        used += wide + 2
+        if used > room and count:
+            break
+        count += 1
+    return count
+
+
+def records_table(records: Sequence[dict[str, Any]], indent: int = 0) -> list[str]:
+    """Records with their keys; a record that is gone shows its key alone."""
+    if not records:
+        return []
+    columns = list(dict.fromkeys(c for r in records for c in r["record"] or {}))
+    rows = [
+        [cell(r["key"]), *((r["record"] or {}).get(c, "") for c in columns)]
+        if r["record"] is not None
+        else [cell(r["key"]), *("(gone)" for _ in columns[:1]), *("" for _ in columns[1:])]
+        for r in records
+    ]
+    return table(["key", *columns], rows, indent)
