@@ -19,7 +19,13 @@ from dbt_common.exceptions import DbtRuntimeError
 from cdme_adapter.accounting import Status
 from cdme_adapter.dbt_session import command_name, invocation_id, selected_ids, versions
 from cdme_adapter.engines.base import Row
-from cdme_adapter.errors import CaptureError, CdmeError, GateError
+from cdme_adapter.errors import (
+    CaptureError,
+    CdmeError,
+    ConfigError,
+    GateError,
+    unwritable,
+)
 from cdme_adapter.manifest import nodes_of
 from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.run import Run
@@ -76,6 +82,15 @@ class CaptureMixin(metaclass=AdapterMeta):
             return list(self._cdme_side.cursor().execute(sql).fetchall())
 
     # -- run -------------------------------------------------------------------------------------
+
+    def create_schema(self, relation: Any) -> None:
+        """dbt's first write to a database: where it cannot be written, CDME's error says so."""
+        try:
+            super().create_schema(relation)  # type: ignore[misc]
+        except DbtRuntimeError as error:
+            if "read-only" not in str(error):
+                raise
+            raise DbtRuntimeError(str(unwritable(relation.database, error))) from error
 
     def _cdme_begin(self) -> Run:
         """The run of this process, begun before its first model."""
@@ -185,6 +200,8 @@ class CaptureMixin(metaclass=AdapterMeta):
             store = StoreWriter(self._cdme_execute, journey.node.database)
             journey.settle(self._cdme_execute, store, armed.target)
             return result
+        except ConfigError as error:  # the user's to mend: dbt rolls the model back
+            raise DbtRuntimeError(str(error)) from error
         except Exception as error:  # the capture's fault, or the model's: the plain build tells
             return self._cdme_fall_back(journey, error, done, sql, fetch, limit)
 
@@ -210,7 +227,10 @@ class CaptureMixin(metaclass=AdapterMeta):
         journey = self._journey
         if journey is not None and not self._cdme_thread.closed:
             self._cdme_thread.closed = True
-            self._cdme_close(journey)
+            try:
+                self._cdme_close(journey)
+            except ConfigError as error:
+                raise DbtRuntimeError(str(error)) from error
         super().commit_if_has_connection()  # type: ignore[misc]
 
     def _cdme_close(self, journey: Journey) -> None:

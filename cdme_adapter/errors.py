@@ -123,6 +123,15 @@ class StoreReadOnlyError(StoreError):
     code = "STORE_READ_ONLY"
 
 
+def unwritable(database: str, error: Exception) -> StoreReadOnlyError:
+    """The refusal to write to a database, as an error with a remedy."""
+    return StoreReadOnlyError(
+        f"the database {database} cannot be written: {str(error).strip()}",
+        remedy="attach it without read_only or access_mode: READ_ONLY; CDME keeps its account in "
+        "the database that a model lies in",
+    )
+
+
 class CaptureError(CdmeError):
     """The capture of a model failed; the model itself is not at fault."""
 

@@ -14,9 +14,9 @@ from typing import Protocol
 from cdme_adapter.capture.plan import RelationInfo
 from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import fingerprint, literal, ordinals
-from cdme_adapter.errors import Finding, Place
-from cdme_adapter.nodes import Nodes
+from cdme_adapter.engines.duckdb import columns_of, fingerprint, literal, ordinals
+from cdme_adapter.errors import ConfigError, Finding, Place
+from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import stable_id
 from cdme_adapter.store.writer import Generation, StoreWriter
 
@@ -92,9 +92,12 @@ class Generations:
         it, where nobody else can see it yet."""
         if store.has_generation(number):
             return
-        declared = self.nodes.declared_key(info.id, self.keys.get(info.id, ()))
-        key = self.verified_key(execute, info.quoted, declared, None)
+        configured = self.keys.get(info.id, ())
+        declared = self.nodes.declared_key(info.id, configured)
         node = self.nodes.by_id.get(info.id)
+        if node is not None:
+            self.require_key(execute, info.quoted, configured, node)
+        key = self.verified_key(execute, info.quoted, declared, None)
         kind = node.resource_type if node else "relation"
         store.generation(
             Generation(number, info.id, self.run_id, kind, info.database, info.schema,
@@ -103,6 +106,25 @@ class Generations:
         if key:
             ordinal = ordinals(execute, info.quoted).column()
             store.keys(number, self.key_rows(info.quoted, key, ordinal))
+
+    @staticmethod
+    def require_key(
+        execute: Execute, relation: str, configured: tuple[str, ...], node: NodeInfo
+    ) -> None:
+        """Refuse a key that the user configured where the relation has no such column."""
+        if not configured:
+            return
+        names = [name for name, _ in columns_of(execute, relation)]
+        there = {name.lower() for name in names}
+        missing = [name for name in configured if name.lower() not in there]
+        if missing:
+            raise ConfigError(
+                f"meta.cdme key names {missing[0]!r}, which is no column of {relation}",
+                code="KEY_COLUMN_MISSING",
+                model=node.id,
+                place=Place(node.file),
+                remedy=f"columns are {', '.join(names)}",
+            )
 
     def verified_key(
         self, execute: Execute, relation: str, declared: tuple[str, ...], report: Reporter | None

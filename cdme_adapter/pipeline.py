@@ -27,7 +27,7 @@ from cdme_adapter.capture.planner import plan_query
 from cdme_adapter.capture.sqltext import normal, quote
 from cdme_adapter.config import CdmeConfig
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
+from cdme_adapter.engines.duckdb import DuckDbCatalog, ordinals, prove_round_trip
 from cdme_adapter.errors import CaptureError, Finding, Place, UnsupportedConstruct
 from cdme_adapter.gate import Verdict as GateVerdict
 from cdme_adapter.gate import judge_model
@@ -223,16 +223,18 @@ class Journey:
 
     def _register_output(self, execute: Execute, store: StoreWriter, target: Target) -> None:
         node = self.node
-        declared = self.nodes.declared_key(node.id, self.config.key)
-        key = self.generations.verified_key(execute, target.quoted, declared, self)
+        key: tuple[str, ...] = ()
+        if self.output_count is not None:
+            declared = self.nodes.declared_key(node.id, self.config.key)
+            self.generations.require_key(execute, target.quoted, self.config.key, node)
+            key = self.generations.verified_key(execute, target.quoted, declared, self)
         store.generation(
             Generation(self.generation, node.id, self.run_id, node.resource_type, node.database,
                        node.schema, node.identifier, self.output_count, None, key)
         )  # fmt: skip
         if key:
-            first = f"(SELECT min(rowid) FROM {target.quoted})"
-            rows = self.generations.key_rows(target.quoted, key, f"rowid - {first}")
-            store.keys(self.generation, rows)
+            ordinal = ordinals(execute, target.quoted).column()
+            store.keys(self.generation, self.generations.key_rows(target.quoted, key, ordinal))
         store.make_current(node.id, self.generation, self.run_id)
 
     def _write_account(self, execute: Execute, store: StoreWriter, account: InputAccount) -> None:
@@ -319,13 +321,9 @@ class Journey:
         ident = hashlib.sha256(
             "\x1f".join((self.node.id, owner.id, clause.kind.value, normal(clause.sql))).encode()
         ).hexdigest()[:16]
-        line: int | None
-        if owner is self.node:
-            line = file_line(self.compiled, owner.raw_code, clause.line)
-        elif owner.id in self.view_texts:
-            line = file_line(self.view_texts[owner.id], owner.raw_code, clause.line)
-        else:
-            line = search_line(owner.raw_code, clause.sql)
+        text = self.compiled if owner is self.node else self.view_texts.get(owner.id)
+        line = file_line(text, owner.raw_code, clause.line) if text is not None else None
+        line = line or search_line(owner.raw_code, clause.sql)
         return Reason(ident, clause.kind, clause.sql, Place(owner.file, line))
 
     def _ephemeral(self, origin: str) -> NodeInfo | None:
@@ -357,12 +355,7 @@ class Journey:
         )[0][0]
         if exists:
             self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
-        store.generation(
-            Generation(self.generation, self.node.id, self.run_id, self.node.resource_type,
-                       self.node.database, self.node.schema, self.node.identifier,
-                       self.output_count)
-        )  # fmt: skip
-        store.make_current(self.node.id, self.generation, self.run_id)
+        self._register_output(execute, store, target)
         for parent in self.nodes.stored_parents(self.node):
             current = store.current(parent)
             seen = InputGeneration(current[0] if current else None, current[1] if current else None)

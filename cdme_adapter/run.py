@@ -11,7 +11,7 @@ from typing import Any
 from cdme_adapter.accounting import LedgerEntry, RunStatus, Status
 from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.errors import Finding, Place
+from cdme_adapter.errors import CdmeError, Finding, Place, unwritable
 from cdme_adapter.generations import Generations
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.pipeline import Journey
@@ -54,7 +54,12 @@ class Run:
             if database in self._prepared or database in self.unusable:
                 return
             store = StoreWriter(self.side, database)
-            store.prepare()
+            try:
+                store.prepare()
+            except Exception as error:
+                if isinstance(error, CdmeError) or "read-only" not in str(error):
+                    raise
+                raise unwritable(database, error) from error
             store.begin_run(self.run_id, self.command, dict(self.versions))
             self._prepared.add(database)
 

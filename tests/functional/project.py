@@ -150,6 +150,7 @@ def release() -> None:
 
 def _outcome(done: dbtRunnerResult, log: str) -> Outcome:
     results = [r for r in getattr(done.result, "results", None) or [] if hasattr(r, "node")]
+    results = [r for r in results if str(r.node.resource_type) != "operation"]
     return Outcome(
         bool(done.success), done.exception,
         {r.node.name: str(r.status) for r in results},
