@@ -21,6 +21,8 @@ class Outcome:
 
     problems: list[str] = field(default_factory=list)
     exactness: Counter[str] = field(default_factory=Counter)
+    direct: Counter[str] = field(default_factory=Counter)
+    """The direct edges alone, by exactness."""
     records: Counter[str] = field(default_factory=Counter)
     """Input records by class, as the oracle has them: a case without contributions shows little."""
     invalid: str = ""
@@ -59,6 +61,7 @@ def check(case: Case, capture: Capturing | None) -> Outcome:
     report = compare(explained, captured, case.tied)
     outcome.problems.extend(report.problems)
     outcome.exactness = report.exactness
+    outcome.direct.update(e for (_, role), e in captured.exactness.items() if role == "direct")
     return outcome
 
 

@@ -25,6 +25,8 @@ class Session:
     query: Callable[[Context, exp.Expr], Relation]
     joined: Callable[[Context, exp.Expr, list[exp.Join]], Relation]
     account: Account = field(default_factory=Account)
+    reads: dict[str, set[Hashable]] = field(default_factory=dict)
+    """Per base table the places in the query that read it."""
     _tables: dict[str, Relation] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _views: dict[str, exp.Expr] = field(default_factory=dict)

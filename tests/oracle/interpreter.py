@@ -42,6 +42,8 @@ class Explained:
     edges: frozenset[Edge]
     classes: dict[str, dict[int, Verdict]]
     """Per relation with a direct edge, per ordinal."""
+    occurrences: dict[str, int]
+    """How many places of the query read each base table."""
 
 
 _SCALARS: list[Scalars] = []
@@ -122,7 +124,8 @@ def explain(connection: duckdb.DuckDBPyConnection, sql: str) -> Explained:
         classes[relation] = {
             i: _class(session, (relation, i), (relation, i) in contributed) for i in range(count)
         }
-    return Explained(result.columns, result.rows, result.edges, classes)
+    occurrences = {name: len(places) for name, places in session.reads.items()}
+    return Explained(result.columns, result.rows, result.edges, classes, occurrences)
 
 
 def _class(session: Session, record: tuple[str, int], contributed: bool) -> Verdict:

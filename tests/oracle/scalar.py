@@ -23,7 +23,7 @@ def literal(value: Any, kind: str) -> str:
     """A typed SQL literal.
 
     >>> literal(None, "INTEGER"), literal("o'k", "VARCHAR"), literal([1, None], "INTEGER[]")
-    ("CAST(NULL AS INTEGER)", "CAST('o''k' AS VARCHAR)", 'CAST([1, NULL] AS INTEGER[])')
+    ('CAST(NULL AS INTEGER)', "CAST('o''k' AS VARCHAR)", 'CAST([1, NULL] AS INTEGER[])')
     """
     return f"CAST({_bare(value)} AS {kind})"
 

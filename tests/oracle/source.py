@@ -86,6 +86,7 @@ def _table(context: Context, node: exp.Table) -> Relation:
             schema = view.this
             names = [c.name for c in schema.expressions] if isinstance(schema, exp.Schema) else []
         elif base is not None:
+            context.session.reads.setdefault(name, set()).add((context.path, id(node)))
             relation, names = base, []
         else:
             raise OracleError(f"unknown relation {name}")

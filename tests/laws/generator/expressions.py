@@ -13,6 +13,13 @@ LITERALS = {
     "double": ["0.5", "1.5"],
     "list": ["[1, 2]"],
 }
+EASY = {
+    "int": ["0", "2", "7"],
+    "text": ["'w'", "'y'"],
+    "date": ["DATE '2024-01-01'", "DATE '2024-01-04'"],
+    "double": ["0.25", "1.5"],
+}
+"""Values that most others are on one side of."""
 COMPARISONS = ["=", "<>", "<", ">", "<=", ">="]
 LOOSE = [">=", "<>", "<=", "="]
 
@@ -50,7 +57,9 @@ def predicate(make: Maker, scope: Scope, depth: int = 1) -> str:
     kinds = [k for k in ("int", "text", "date", "double") if scope.of(k)] or ["int"]
     kind = make.pick(kinds)
     left = scalar(make, scope, kind, depth)
-    form = make.number(0, 9)
+    form = make.number(0, 11)
+    if form > 9:
+        return f"{left} {make.pick(['>=', '<=', '<>', '>'])} {make.pick(EASY[kind])}"
     if form <= 4:
         return f"{left} {make.pick([*LOOSE, *COMPARISONS])} {_other(make, scope, kind, left)}"
     if form == 5:
@@ -77,7 +86,7 @@ def where(make: Maker, scope: Scope) -> str:
     """Nought to three conjuncts with WHERE before them, subqueries among them."""
     parts = []
     rich = replace(scope, rich=True)
-    for _ in range(make.pick([0, 0, 0, 1, 1, 2, 3])):
+    for _ in range(make.pick([0, 0, 0, 0, 1, 1, 2, 3])):
         if make.menu.conjuncts and make.chance(30):
             asked = make.subquery(make.menu.conjuncts, scope)
             if make.chance(20):

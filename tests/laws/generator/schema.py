@@ -56,7 +56,7 @@ def table(draw: Draw, name: str) -> Table:
     if keyed:
         cols.insert(0, Col("k", "int"))
     rows = []
-    for number in range(pick(draw, [0, 1, 2, 3, 3, 4, 4, 5, 6, 6])):
+    for number in range(pick(draw, [0, 1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6])):
         values = [pick(draw, VALUES[c.kind]) for c in cols if c.name != "k"]
         rows.append(tuple([str(number), *values] if keyed else values))
         if not keyed and rows and chance(draw, 25):
