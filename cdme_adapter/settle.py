@@ -16,7 +16,10 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import ordinals
 
 ROOT_ROWS = "cdme_root"
-_NUMBERS = {verdict.value: verdict.number for verdict in Verdict}
+ALL_NULL = 5
+"""A verdict of joins and subqueries that is ``null`` only if no other occurrence of the record says
+otherwise at the same clause; where it stands it becomes ``null``."""
+_NUMBERS = {verdict.value: verdict.number for verdict in Verdict} | {"all_null": ALL_NULL}
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,8 @@ class Settlement:
         )
         return self._new(
             "lost",
-            "SELECT i AS o, best // 8 AS rank, 7 - best % 8 AS verdict FROM "
+            f"SELECT i AS o, best // 8 AS rank, CASE 7 - best % 8 WHEN {ALL_NULL} THEN 1 "
+            "ELSE 7 - best % 8 END AS verdict FROM "
             f"(SELECT i, max(rank * 8 + 7 - verdict) AS best FROM ({everything}) GROUP BY i)",
         )
 
@@ -212,7 +216,11 @@ class Settlement:
         if not false:
             return "1 - code % 2"
         arms = " ".join(f"WHEN {n} THEN {number}" for n, number in false.items())
-        return f"CASE WHEN code % 2 = 0 THEN 1 ELSE CASE code // 2 {arms} ELSE 0 END END"
+        nulls = " ".join(f"WHEN {n} THEN {ALL_NULL}" for n in false)
+        return (
+            f"CASE WHEN code % 2 = 0 THEN CASE code // 2 {nulls} ELSE 1 END "
+            f"ELSE CASE code // 2 {arms} ELSE 0 END END"
+        )
 
     @staticmethod
     def _case_sql(check: CaseCheck, words: dict[str, object]) -> str:

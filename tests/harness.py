@@ -47,7 +47,10 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
     execute("BEGIN")
     try:
         captured = _captured(con, execute, plan)
-    except duckdb.InternalException as bug:  # DuckDB's own; the pipeline then builds plain
+    except duckdb.Error as bug:
+        if type(bug) not in (duckdb.Error, duckdb.InternalException):
+            raise
+        # A fault inside DuckDB (unordered_map::at, say); the pipeline then builds plain.
         execute("ROLLBACK")
         return _opaque(con, sql, f"DuckDB: {str(bug).splitlines()[0]}")
     except BaseException:

@@ -7,6 +7,9 @@ that its edges are opaque (SEMANTICS.md, exactness). Nothing is guessed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
@@ -24,12 +27,13 @@ from cdme_adapter.capture.plan import (
 )
 from cdme_adapter.capture.rules import RULES
 from cdme_adapter.capture.rules.setops import plan_set_operation
-from cdme_adapter.capture.scope import Cte, Env, NodeBuilder, Scope
+from cdme_adapter.capture.scope import Cte, Env, FromGroup, NodeBuilder, Scope
 from cdme_adapter.capture.sqltext import first_line, parse, render
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Exactness, Role
 
 STAGE = "cdme_stage_"
+Planned = TypeVar("Planned", Scope, FromGroup)
 
 
 class Planner:
@@ -88,6 +92,31 @@ class Planner:
         self.stage_items[name] = built.items
         self.stage_consulted[name] = built.consulted
         return name, scope.columns
+
+    def aside(self, plan: Callable[[], Planned], role: Role, exactness: Exactness, why: str) -> Planned:
+        """Plan what takes part in another role than direct: everything beneath it is consulted.
+
+        Its clauses remove nothing from a direct input, so they get no place in the picky order.
+        """
+        self._builders.append(NodeBuilder())
+        planned = plan()
+        built = self._builders.pop()
+        targets = {port.target for port in planned.ports}
+        consulted = list(built.consulted)
+        relations: set[str] = set()
+        while targets:
+            target = targets.pop()
+            node = next((n for n in self.nodes if n.name == target), None)
+            if node is None:
+                relations.add(target)
+            else:
+                targets |= {port.target for port in node.ports}
+                consulted += self.stage_consulted[target]
+        for relation in relations:
+            self.consult(relation, role, exactness, why)
+        for one in consulted:
+            self.consult(one.relation, role, exactness, why)
+        return planned
 
     def adopt(self, scope: Scope) -> str:
         """Make a planned query a stage; what was registered so far stands beneath it."""

@@ -13,7 +13,7 @@ from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import StepCheck
 from cdme_adapter.capture.rules.nomatch import no_match_evidence
 from cdme_adapter.capture.rules.shape import is_volatile
-from cdme_adapter.capture.rules.sources import base_relations, plan_source
+from cdme_adapter.capture.rules.sources import plan_source
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import join_unnest
 from cdme_adapter.capture.scope import Env, FromGroup
@@ -48,6 +48,8 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
             group = join_unnest(planner, merged, join, "INNER")
         elif _is_comma(join) or crosses_only:
             _add_group(planner, groups, comma, group)
+            for before in groups:
+                _refuse_lateral(join.this, before)
             group, comma = _item(planner, join.this, env), join
         else:
             group = _join(planner, group, join, env)
@@ -90,6 +92,17 @@ def _parenthesised(planner: Planner, item: exp.Expression, env: Env) -> FromGrou
     for join in joins:
         group = _join(planner, group, join, env)
     return FromGroup(f"({group.sql})", group.visible, group.ports)
+
+
+def _refuse_lateral(item: exp.Expression, left: FromGroup) -> None:
+    """A derived table may speak of its left neighbours without saying LATERAL."""
+    if not isinstance(item, exp.Subquery):
+        return
+    own = {t.alias_or_name.lower() for t in item.find_all(exp.Table, exp.Subquery, exp.Unnest)}
+    around = {v.alias.lower() for v in left.visible} - own
+    for column in item.find_all(exp.Column):
+        if any(part.name.lower() in around for part in column.parts[:-1]):
+            raise UnsupportedConstruct(f"a derived table that speaks of {column.parts[0].name}")
 
 
 def _kind(join: exp.Join) -> str:
@@ -148,7 +161,15 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGr
     kind = _kind(join)
     if isinstance(join.this, exp.Unnest):
         return join_unnest(planner, left, join, kind)
-    right = _item(planner, join.this, env)
+    _refuse_lateral(join.this, left)
+    if kind in ("SEMI", "ANTI"):
+        role = Role.GUARD if kind == "ANTI" else Role.INDIRECT
+        exactness = Exactness.EXACT if kind == "ANTI" else Exactness.SUPERSET
+        right = planner.aside(
+            lambda: _item(planner, join.this, env), role, exactness, f"{kind} JOIN"
+        )
+    else:
+        right = _item(planner, join.this, env)
     if join.args.get("on") is not None:
         settle_subqueries(planner, join.args["on"], env)
         if is_volatile(join.args["on"], planner.catalog):
@@ -181,10 +202,6 @@ def _filtering(
 ) -> FromGroup:  # fmt: skip
     """SEMI and ANTI JOIN: the left side goes on; the right side is indirect, or a guard."""
     anti = kind == "ANTI"
-    role = Role.GUARD if anti else Role.INDIRECT
-    exactness = Exactness.EXACT if anti else Exactness.SUPERSET
-    for relation in base_relations(planner, right.ports):
-        planner.consult(relation, role, exactness, f"{kind} JOIN")
     joined = f"{left.sql} {kind} JOIN {right.sql}{condition}"
     clause = planner.clause(Kind.ANTI_JOIN if anti else Kind.SEMI_JOIN, _shown(join), join)
     if left.ports:

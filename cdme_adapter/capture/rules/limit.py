@@ -83,6 +83,9 @@ def _limit(planner: Planner, prepared: Prepared, select: exp.Select) -> Scope:
     count = _number(limit)
     partly = offset is not None or count is None
     shown = " ".join(render(p).strip() for p in (select.args.get("order"), limit, offset) if p)
+    for part in (limit, offset):
+        if part is not None and isinstance(part.expression, exp.Paren):
+            part.set("expression", part.expression.unnest())
     tail = "".join(f" {text(part).strip()}" for part in (limit, offset) if part)
     names = [port.column for port in prepared.ports]
     full = "TRUE" if partly else f"(SELECT count(*) FROM {{self}}) >= {count}"

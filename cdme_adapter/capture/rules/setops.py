@@ -11,7 +11,7 @@ from cdme_adapter.capture.plan import HIDDEN, CaseCheck, Port
 from cdme_adapter.capture.rules.distinct import grouped_by_all
 from cdme_adapter.capture.rules.group import lists
 from cdme_adapter.capture.rules.shape import blocks, has_limit
-from cdme_adapter.capture.rules.sources import base_relations, stage_source
+from cdme_adapter.capture.rules.sources import stage_source
 from cdme_adapter.capture.rules.split import outer_over
 from cdme_adapter.capture.scope import Env, Scope
 from cdme_adapter.capture.sqltext import as_written, text
@@ -60,12 +60,12 @@ def _difference(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
     if not query.args.get("distinct") or query.args.get("by_name"):
         raise UnsupportedConstruct(f"{query.key.upper()} ALL or BY NAME")
     left = _branch(planner, query.this, env)
-    right = _branch(planner, query.expression, env)
     is_except = isinstance(query, exp.Except)
     role = Role.GUARD if is_except else Role.INDIRECT
     exactness = Exactness.EXACT if is_except else Exactness.SUPERSET
-    for relation in base_relations(planner, right.ports):
-        planner.consult(relation, role, exactness, query.key.upper())
+    right = planner.aside(
+        lambda: _branch(planner, query.expression, env), role, exactness, query.key.upper()
+    )
     side, flag = planner.hidden("s"), planner.hidden("f")
     names = [port.column for port in left.ports]
     drop = f" EXCLUDE ({', '.join(p.column for p in right.ports)})" if right.ports else ""

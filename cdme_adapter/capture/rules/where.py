@@ -131,7 +131,10 @@ def _check_prefixes(
                     f"{after.body(component, inside + after.others(component))}"
                 )
                 evidence = _evidence(before, number, parts[place], known[place], every, owner)
-                evidence = evidence.replace("{false}", FALSE_WORD[planner.clauses[clause].kind])
+                kind = planner.clauses[clause].kind
+                evidence = evidence.replace("{false}", FALSE_WORD[kind])
+                if kind in FALSE_VERDICT:
+                    evidence = evidence.replace("{null}", "{all_null}")
                 planner.check(StepCheck(clause, names, reach, evidence))
 
 
