@@ -16,7 +16,7 @@ from typing import Any
 
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.project import Manifest
-from cdme_adapter.store.reader import Connection, Store
+from cdme_adapter.store.reader import Store
 
 
 class Questions:
@@ -24,7 +24,7 @@ class Questions:
 
     def __init__(
         self,
-        con: Connection,
+        con: Any,
         manifest: Manifest | None = None,
         *,
         target_path: Path | None = None,
@@ -37,6 +37,17 @@ class Questions:
         self.frozen = frozen
         self.show_pii = show_pii
         self._context: Context | None = None
+
+    def close(self) -> None:
+        """Close the connection, where it is the questions' own (``open_questions``)."""
+        if self.frozen:
+            self.con.close()
+
+    def __enter__(self) -> Questions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def context(self) -> Context:
         """What a question is answered from; read again unless the connection is frozen."""
@@ -118,3 +129,42 @@ class Questions:
         from cdme_adapter.lineage.laws import law_sql
 
         return law_sql(law, model, self.context())
+
+    def impact(
+        self,
+        relation: str,
+        where: str | None = None,
+        *,
+        role: str = "direct",
+        limit: int = DEFAULT_LIMIT,
+        order_by: str | None = None,
+        export: Path | None = None,
+        format: str = "csv",
+    ) -> dict[str, Any]:
+        """Everything downstream of the records of ``relation`` that satisfy ``where``.
+
+        ``export`` is a folder that gets one file (csv, json or parquet) per relation with all
+        records that were reached.
+        """
+        from cdme_adapter.lineage.impact import ImpactQuestion, impact
+
+        question = ImpactQuestion(relation, where, role, limit, order_by, export, format)
+        return impact(self.context(), question)
+
+    def errors(
+        self,
+        run: str | None = None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        keeps: Callable[[str], bool] = lambda name: True,
+    ) -> dict[str, Any]:
+        """The error records of a run, by default of the last run of each model."""
+        from cdme_adapter.lineage.rejects import errors
+
+        return errors(self.context(), run, limit, keeps)
+
+    def sql(self, query: str, *, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
+        """The rows of one SELECT over the user's tables and the views of the schema ``cdme``."""
+        from cdme_adapter.lineage.freesql import run_sql
+
+        return run_sql(self.context(), query, limit)

@@ -98,15 +98,24 @@ class Context:
             return "unknown"
         return self.freshness.of(self.graph.generation(node))
 
-    def show(self, node: Node, ordinals: Iterable[int]) -> dict[int, dict[str, Any]]:
-        """Key and record of each ordinal; a record whose generation is gone is null."""
+    def show(
+        self, node: Node, ordinals: Iterable[int], present: bool = False
+    ) -> dict[int, dict[str, Any]]:
+        """Key and record of each ordinal; a record whose generation is gone is null.
+
+        ``present`` says that the ordinals are of what is in the relation now, whatever was read.
+        """
         wanted = list(ordinals)
         generation = self.graph.generation(node)
         if generation is None:
             return {o: {"key": {"rowid": o}, "record": None} for o in wanted}
-        stale = self.freshness.of(generation)
+        stale = False if present else self.freshness.of(generation)
         table = self.table(generation)
-        keys = fetch_keys(self.store, generation, wanted)
+        keys = (
+            {}
+            if present and self.stale(node) is True
+            else fetch_keys(self.store, generation, wanted)
+        )
         records = {}
         if table is not None and stale is not True:
             records = fetch_records(self.store, table, wanted)

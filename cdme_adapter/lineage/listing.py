@@ -73,6 +73,22 @@ def _read(ctx: Context, layer: Layer, limit: int) -> tuple[dict[int, int], dict[
     return counts, ordinals
 
 
+def totals(ctx: Context, layers: Layers) -> list[dict[str, Any]]:
+    """How many records one origin reaches in each relation and role, without listing them."""
+    found = collect(ctx, layers, 1).get(0, [])
+    shown = [(entry, sorted(entry.paths, key=lambda p: (len(p), p))) for entry in found]
+    return [
+        {
+            "relation": entry.relation,
+            "role": entry.role.value,
+            "exactness": entry.exactness.value,
+            "count": entry.count,
+            "path": list(paths[0]) if paths else [],
+        }
+        for entry, paths in shown
+    ]
+
+
 class Shown:
     """Records by node and ordinal, fetched once for all that is to be shown."""
 

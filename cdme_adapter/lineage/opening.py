@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,30 @@ def open_questions(
     else:
         nodes = Manifest.read(Path(manifest)) if manifest else Manifest()
         project, target_path = project_of_file(database, nodes), None
+        project = replace(project, database_name=_own_name(project) or project.database_name)
     return Questions(
         connect(project), nodes, target_path=target_path, frozen=True, show_pii=show_pii
     )
+
+
+def _own_name(project: Project) -> str | None:
+    """The name that a database file had when its store was written, whatever it is called now."""
+    import duckdb
+
+    con = duckdb.connect()
+    try:
+        attach(con, project.database_path, project.database_name)
+        store = f"{quote(project.database_name)}.cdme"
+        rows = con.execute(
+            f"SELECT database FROM {store}.store_generations WHERE generation IN"
+            f" (SELECT generation FROM {store}.store_current)"
+            " GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
+        ).fetchall()
+    except duckdb.Error:
+        return None
+    finally:
+        con.close()
+    return str(rows[0][0]) if rows else None
 
 
 def connect(project: Project) -> Any:
@@ -52,13 +74,17 @@ def connect(project: Project) -> Any:
             remedy="give the profile a `path`",
         )
     con = duckdb.connect()
-    for name, value in project.settings.items():
-        _setting(con, name, value)
-    attach(con, project.database_path, project.database_name)
-    con.execute(f"USE {quote(project.database_name)}")
-    for other in project.attach:
-        if other.type in ("", "duckdb"):
-            attach(con, other.path, other.alias)
+    try:
+        for name, value in project.settings.items():
+            _setting(con, name, value)
+        attach(con, project.database_path, project.database_name)
+        con.execute(f"USE {quote(project.database_name)}")
+        for other in project.attach:
+            if other.type in ("", "duckdb"):
+                attach(con, other.path, other.alias)
+    except Exception:
+        con.close()
+        raise
     return con
 
 

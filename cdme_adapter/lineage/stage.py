@@ -7,6 +7,7 @@ nothing but the copy.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ _SETTINGS = (
     "scalar_subquery_error_on_multiple_rows", "order_by_non_integer_literal",
     "preserve_insertion_order",
 )  # fmt: skip
+
+_NUMBERS = itertools.count()
 
 
 class Stage:
@@ -47,7 +50,8 @@ class Stage:
     def _alias(self, database: str) -> str:
         """The name under which the copy of a database is filled."""
         if database not in self._files:
-            alias = f"__cdme_stage{len(self._files)}"
+            # Attached for all threads of the process, so no two may share a name.
+            alias = f"__cdme_stage{next(_NUMBERS)}"
             path = Path(self._folder.name) / f"{len(self._files)}.duckdb"
             self.ctx.store.con.execute(f"ATTACH {literal(str(path))} AS {alias}")
             self._files[database] = (alias, path)

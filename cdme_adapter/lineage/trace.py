@@ -8,7 +8,7 @@ from typing import Any
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.freshness import Stale, worst
 from cdme_adapter.lineage.graph import Node, leading_to, ordered
-from cdme_adapter.lineage.listing import Reached, Shown, collect, is_cut
+from cdme_adapter.lineage.listing import Reached, Shown, collect, is_cut, totals
 from cdme_adapter.lineage.relations import select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.walk import Layer, Layers, Walk
@@ -39,7 +39,10 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
             ctx.store, ctx.need_table(generation), question.where, question.order_by, asked
         )
         picked = _picked(ctx, asked, question.limit)
-        layers, ends = _walk(ctx, question, start, scratch, picked)
+        table = scratch.table_of(["tag", "ord"], list(enumerate(picked)))
+        origins = Layer(table, {tag: tag for tag in range(len(picked))})
+        layers, ends = _walk(ctx, question, start, scratch, origins)
+        sums = _totals(ctx, question, start, scratch, asked, count)
         witnessed = _witnessed(layers, start, ctx)
         reached = collect(ctx, {k: v for k, v in layers.items() if k[0] in ends}, question.limit)
         records = _records(ctx, question, start, picked, reached, witnessed)
@@ -52,6 +55,7 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         "stale_ends": stale_ends,
         "recomputed": False,
         "count": count,
+        "totals": sums,
         "truncated": count > len(records) or any(is_cut(r["witnesses"]) for r in records),
         "records": records,
     }
@@ -65,9 +69,9 @@ def _picked(ctx: Context, asked: str, limit: int) -> list[int]:
 
 
 def _walk(
-    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, picked: list[int]
+    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, origins: Layer
 ) -> tuple[Layers, set[Node]]:
-    """The layers behind the picked records, and the nodes that the question is about."""
+    """The layers behind the origins, and the nodes that the question is about."""
 
     def hops(node: Node) -> list[tuple[Edge, Node]]:
         every = ctx.graph.parents(node)
@@ -90,10 +94,20 @@ def _walk(
     def pruned(node: Node) -> list[tuple[Edge, Node]]:
         return [hop for hop in hops(node) if node == start or hop[1] in useful]
 
-    table = scratch.table_of(["tag", "ord"], list(enumerate(picked)))
-    layer = Layer(table, {tag: tag for tag in range(len(picked))})
     stop = ends if question.to == "parents" else None
-    return Walk(ctx.graph, scratch).run(start, layer, pruned, stop), ends
+    return Walk(ctx.graph, scratch).run(start, origins, pruned, stop), ends
+
+
+def _totals(
+    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, asked: str, count: int
+) -> list[dict[str, Any]]:
+    """What stands behind all records that match together, each record counted once."""
+    if not question.fetch:
+        return []
+    table, _ = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")
+    every = Layer(table, {0: 0} if count else {})
+    layers, ends = _walk(ctx, question, start, scratch, every)
+    return totals(ctx, {key: layer for key, layer in layers.items() if key[0] in ends})
 
 
 def _witnessed(layers: Layers, start: Node, ctx: Context) -> set[int]:

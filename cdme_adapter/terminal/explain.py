@@ -10,7 +10,7 @@ import click
 from cdme_adapter.terminal.options import Common, common_options
 from cdme_adapter.terminal.output import emit
 from cdme_adapter.terminal.stories import story
-from cdme_adapter.terminal.tables import number, plural, records_table, short, styled, table
+from cdme_adapter.terminal.tables import cell, number, plural, records_table, short, styled, table
 from cdme_adapter.terminal.trace import stale_line
 
 
@@ -63,8 +63,10 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     if shown < answer["count"]:
         yield f"showing {number(shown)} of {number(answer['count'])}"
     for record in answer["records"]:
-        yield from records_table([record], 2)
+        yield f"  {styled(cell(record['key']), fg='cyan')}"
         yield f"    {story(record, answer)}"
+    yield ""
+    yield from records_table(answer["records"], 2)
 
 
 def _clause(entry: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ class Common:
         """The questions over what the options point at."""
         from cdme_adapter.lineage.opening import open_questions
 
-        return open_questions(
+        questions = open_questions(
             self.project_dir,
             self.profiles_dir,
             self.target,
@@ -42,6 +42,8 @@ class Common:
             manifest=self.manifest,
             show_pii=self.show_pii,
         )
+        click.get_current_context().call_on_close(questions.close)
+        return questions
 
     def selection(self, manifest: Any) -> Any:
         """What --select and --exclude leave."""

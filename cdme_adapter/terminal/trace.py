@@ -9,7 +9,7 @@ import click
 
 from cdme_adapter.terminal.options import Common, common_options
 from cdme_adapter.terminal.output import emit
-from cdme_adapter.terminal.tables import number, plural, records_table, short, styled
+from cdme_adapter.terminal.tables import number, plural, records_table, short, styled, table
 
 
 @click.command("trace")
@@ -52,6 +52,9 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         head += f", showing {number(shown)} of {number(answer['count'])}"
     yield f"{head}  ({answer['exactness']}, run {answer['run_id']})"
     yield from stale_line(answer)
+    if answer["count"] > 1 and answer["totals"]:
+        yield ""
+        yield from totals_table(answer["totals"], "←")
     for record in answer["records"]:
         yield ""
         yield from records_table([record], 2)
@@ -59,6 +62,22 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
             yield "    made by the query itself: no record is behind it"
         for entry in record["witnesses"]:
             yield from entry_lines(entry, "←")
+
+
+def totals_table(totals: list[dict[str, Any]], arrow: str) -> list[str]:
+    """How many records are reached in each relation, all asked records together."""
+    rows = [
+        [
+            number(entry["count"]),
+            short(entry["relation"]),
+            entry["role"],
+            entry["exactness"],
+            f" {arrow} ".join(short(name) for name in entry["path"]),
+        ]
+        for entry in totals
+    ]
+    header = ["records", "relation", "role", "exactness", "path"]
+    return table(header, rows, 2, right=[0]) if rows else []
 
 
 def entry_lines(entry: dict[str, Any], arrow: str) -> Iterator[str]:

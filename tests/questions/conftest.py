@@ -25,13 +25,14 @@ class World:
     """A database with a cdme schema; each call plays what a run would have written."""
 
     con: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
+    database: str = "memory"
     manifest: dict[str, Any] = field(default_factory=lambda: defaultdict(dict))
     numbers: int = 100
     generation_of: dict[str, int] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for statement in create_statements('"memory"."cdme"'):
+        for statement in create_statements(f'"{self.database}"."cdme"'):
             self.con.execute(statement)
         self.con.execute("INSERT INTO cdme.store_meta VALUES ('version', ?)", [str(VERSION)])
         self.run("run1")
@@ -52,7 +53,7 @@ class World:
             "resource_type": kind,
             "name": name,
             "alias": name,
-            "database": "memory",
+            "database": self.database,
             "schema": extra.pop("schema", "main"),
             "depends_on": {"nodes": parents or []},
             "config": {
@@ -83,9 +84,18 @@ class World:
         count = self.con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]
         generation, kind = self.number(), unique_id.split(".")[0]
         self.con.execute(
-            "INSERT INTO cdme.store_generations VALUES"
-            " (?, ?, ?, ?, 'memory', 'main', ?, ?, ?, ?, now())",
-            [generation, unique_id, run_id, kind, name, count, fingerprint, keys or []],
+            "INSERT INTO cdme.store_generations VALUES (?, ?, ?, ?, ?, 'main', ?, ?, ?, ?, now())",
+            [
+                generation,
+                unique_id,
+                run_id,
+                kind,
+                self.database,
+                name,
+                count,
+                fingerprint,
+                keys or [],
+            ],
         )
         if kind != "source":
             self.con.execute("DELETE FROM cdme.store_current WHERE relation = ?", [unique_id])

@@ -1,0 +1,58 @@
+"""Writes what a walk reached as files, one per relation, for people to hand over."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.graph import Node
+from cdme_adapter.lineage.relations import Table
+from cdme_adapter.lineage.values import MASK
+from cdme_adapter.lineage.walk import Layers
+from cdme_adapter.store.reader import literal, quote
+
+FORMATS = ("csv", "json", "parquet")
+
+
+def export_layers(ctx: Context, layers: Layers, folder: Path, kind: str) -> list[dict[str, Any]]:
+    """A file of all records that were reached in each relation; masked columns stay masked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: dict[Node, list[str]] = defaultdict(list)
+    for (node, _), layer in layers.items():
+        if layer.table is not None:
+            parts[node].append(f"SELECT ord FROM {layer.table}")
+    files = []
+    for node, selects in sorted(parts.items()):
+        generation = ctx.graph.generation(node)
+        table = ctx.table(generation) if generation else None
+        if table is None or ctx.stale(node) is True:
+            files.append({"relation": node.relation, "path": None, "count": None})
+            continue
+        path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', node.relation)}.{kind}"
+        made = ctx.store.rows(
+            f"COPY ({_masked(table)} JOIN ({' UNION '.join(selects)}) w"
+            f" ON {table.ordinal} = w.ord ORDER BY w.ord)"
+            f" TO {literal(str(path))} ({_options(kind)})"
+        )
+        files.append({"relation": node.relation, "path": str(path), "count": made[0][0]})
+    return files
+
+
+def _options(kind: str) -> str:
+    return {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}.get(
+        kind, "FORMAT parquet"
+    )
+
+
+def _masked(table: Table) -> str:
+    columns = []
+    for column in table.columns:
+        name = quote(column.name)
+        if column.name.lower() in table.masked:
+            columns.append(f"CASE WHEN r.{name} IS NOT NULL THEN {literal(MASK)} END AS {name}")
+        else:
+            columns.append(f"r.{name}")
+    return f"SELECT {', '.join(columns)} FROM {table.source}"

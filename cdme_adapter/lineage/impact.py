@@ -1,0 +1,155 @@
+"""``impact``: everything downstream of some records, to models and exposures (REQ-F-ADJ-007)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
+from cdme_adapter.lineage.downstream import exposures_of, views_of
+from cdme_adapter.lineage.export import export_layers
+from cdme_adapter.lineage.freshness import Stale, worst
+from cdme_adapter.lineage.graph import Node, ordered
+from cdme_adapter.lineage.listing import Shown, collect, is_cut, totals
+from cdme_adapter.lineage.relations import select_ordinals
+from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.lineage.walk import Layer, Layers, Walk
+from cdme_adapter.provenance import Role
+from cdme_adapter.store.reader import Edge, Generation
+
+
+@dataclass(frozen=True)
+class ImpactQuestion:
+    """What ``cdme impact`` was asked; ``export`` is a folder for one file per relation."""
+
+    relation: str
+    where: str | None = None
+    role: str = "direct"
+    limit: int = DEFAULT_LIMIT
+    order_by: str | None = None
+    export: Path | None = None
+    format: str = "csv"
+
+
+def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
+    """The answer of INTERFACE.md, ``impact``."""
+    relation = ctx.resolve(question.relation)
+    generation = _present(ctx, relation)
+    start, fresh = _starts(ctx, generation)
+    down = _Downstream(ctx, question.role, start, fresh)
+    with Scratch(ctx.store.con) as scratch:
+        asked = scratch.name()
+        table = ctx.need_table(generation)
+        count = select_ordinals(ctx.store, table, question.where, question.order_by, asked)
+        limit = f" LIMIT {question.limit}" if question.limit else ""
+        rows = ctx.store.rows(f"SELECT ord FROM {asked} ORDER BY pos{limit}")
+        picked = [row[0] for row in rows]
+        walk = Walk(ctx.graph, scratch, forward=True)
+        every = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")[0]
+        whole = Layer(every, {0: 0} if count else {})
+        layers = walk.run(start, whole, down.hops)
+        reaches = totals(ctx, layers)
+        records = _records(ctx, question, walk, down, picked)
+        files = _export(ctx, question, start, whole, layers)
+    reached = {entry["relation"] for entry in reaches} | ({relation} if count else set())
+    stale, ends = down.staleness(ctx, layers)
+    return {
+        "relation": relation,
+        "stale": stale,
+        "stale_ends": ends,
+        "count": count,
+        "truncated": count > len(records) or any(is_cut(r["reaches"]) for r in records),
+        "records": records,
+        "totals": reaches,
+        "views": views_of(ctx.manifest, reached),
+        "exposures": exposures_of(ctx.manifest, reached),
+        **({"files": files} if question.export else {}),
+    }
+
+
+def _present(ctx: Context, relation: str) -> Generation:
+    """The generation through which a relation's table is found."""
+    generation = ctx.store.latest_generation(relation)
+    if generation is not None:
+        return generation
+    node = ctx.manifest.nodes.get(relation)
+    if node and not node.stored:
+        raise QuestionError(
+            f"{relation} stores no records",
+            code="NOT_STORED",
+            remedy=f"ask for what it is built on: {', '.join(sorted(node.parents))}",
+        )
+    raise QuestionError(
+        f"no captured model reads {relation}",
+        code="NOT_CAPTURED",
+        remedy="run `dbt build` with `type: cdme`, then ask again",
+    )
+
+
+def _starts(ctx: Context, generation: Generation) -> tuple[Node, list[Node]]:
+    """The node to start from, and all nodes that hold what is in the relation now."""
+    relation = generation.relation
+    nodes = {ctx.graph.node(relation, generation.id)}
+    for edge in ctx.store.live_edges_from(relation):
+        nodes.add(ctx.graph.node(relation, edge.input_generation))
+    fresh = sorted(node for node in nodes if ctx.stale(node) is not True)
+    return ctx.graph.node(relation, generation.id), fresh
+
+
+class _Downstream:
+    """The hops from what is in a relation now, and the models that read something older."""
+
+    def __init__(self, ctx: Context, role: str, start: Node, fresh: list[Node]) -> None:
+        self.ctx, self.role, self.start, self.fresh = ctx, role, start, fresh
+
+    def hops(self, node: Node) -> list[tuple[Edge, Node]]:
+        """The live edges that lead on from a node."""
+        nodes = self.fresh if node == self.start else [node]
+        found = [hop for each in nodes for hop in self.ctx.graph.children(each)]
+        if self.role == "direct":
+            found = [hop for hop in found if hop[0].role is Role.DIRECT]
+        return found
+
+    def staleness(self, ctx: Context, layers: Layers) -> tuple[Stale, list[str]]:
+        """Whether something downstream was made from an older content of what was reached."""
+        reached = [self.start, *(node for node, _ in layers)]
+        followed = {e.id for node in reached for e, _ in self.hops(node)}
+        behind = {
+            edge.model
+            for node in {*reached, *ordered(self.start, self.hops)}
+            for edge in ctx.store.live_edges_from(node.relation)
+            if edge.id not in followed and (self.role == "all" or edge.role is Role.DIRECT)
+        }
+        states: list[Stale] = [ctx.stale(node) for node in self.fresh]
+        if behind:
+            states.append(True)
+        doubtful = [self.start.relation] if "unknown" in states else []
+        return worst(states), sorted({*behind, *doubtful})
+
+
+def _records(
+    ctx: Context, question: ImpactQuestion, walk: Walk, down: _Downstream, picked: list[int]
+) -> list[dict[str, Any]]:
+    table = walk.scratch.table_of(["tag", "ord"], list(enumerate(picked)))
+    layer = Layer(table, {at: at for at in range(len(picked))})
+    reached = collect(ctx, walk.run(down.start, layer, down.hops), question.limit)
+    shown = Shown(ctx, reached)
+    own = ctx.show(down.start, picked, present=True)
+    return [
+        {
+            **own[ordinal],
+            "reaches": [shown.entry(e, question.limit) for e in reached.get(at, [])],
+        }
+        for at, ordinal in enumerate(picked)
+    ]
+
+
+def _export(
+    ctx: Context, question: ImpactQuestion, start: Node, whole: Layer, layers: Layers
+) -> list[dict[str, Any]]:
+    if question.export is None:
+        return []
+    every = {(start, Role.DIRECT): whole, **layers}
+    return export_layers(ctx, every, question.export, question.format)
