@@ -112,6 +112,7 @@ def analyse(
             schema=MappingSchema(columns, dialect="duckdb"),
             dialect="duckdb",
             validate_qualify_columns=False,
+            allow_partial_qualification=True,
             identify=False,
             quote_identifiers=False,
         )

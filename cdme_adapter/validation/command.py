@@ -1,7 +1,7 @@
 """``cdme validate`` and ``dbt run-operation cdme_validate``, dbt left aside.
 
-The caller brings the manifest with compiled SQL and a way to query the warehouse; here they become a
-report, a text and an exit code. Nothing is written but the cache below the target path.
+The caller brings the manifest with compiled SQL and a way to query the warehouse; here they become
+a report, a text and an exit code. Nothing is written but the cache below the target path.
 """
 
 from __future__ import annotations

@@ -28,6 +28,9 @@ def enrich(relation: Relation, node: Node) -> Relation:
     )
     names = {c.name.lower() for c in columns}
     keys = [key for key in node.keys if key <= names or relation.opaque]
+    if any(key not in relation.keys for key in keys):
+        # A key that a test holds and the SQL does not prove: rows are not repeated after all.
+        columns = tuple(replace(c, repeat=None) for c in columns)
     return replace(relation, columns=columns).with_keys(keys, bool(keys) or None)
 
 

@@ -26,7 +26,7 @@ from cdme_adapter.validation.relations import (
     Shape,
     minimal,
 )
-from cdme_adapter.validation.select_facts import SelectFacts, join_line
+from cdme_adapter.validation.select_facts import SelectFacts
 
 OUT = "\x00out"
 _HASHES = (exp.MD5, exp.SHA, exp.SHA2, exp.MD5Digest, exp.Concat, exp.ConcatWs, exp.DPipe)
@@ -64,7 +64,7 @@ def _column(facts: SelectFacts, projection: exp.Expr) -> Column:
     measure = _measure(facts, inner) or (origin.measure if origin else None)
     repeat = None
     if not facts.grouped and through is not None:
-        repeat = _repeat(facts, through, origin)
+        repeat = _repeat(facts, through)
     if where is None or origin is None:
         nulls = _nulls(facts, inner)
         fixed = isinstance(inner, (exp.Literal, exp.Boolean, exp.Null))
@@ -90,11 +90,9 @@ def _origin(facts: SelectFacts, where: Attr | None) -> Column | None:
     return source.relation.column(where[1]) if source and where else None
 
 
-def _repeat(facts: SelectFacts, where: Attr, origin: Column | None) -> Repeat | None:
-    multiplied, by = facts.repeats(where[0])
-    if multiplied and by is not None:
-        return Repeat(where[0], by.alias, join_line(by) or join_line(facts.sources[where[0]]))
-    return origin.repeat if origin else None
+def _repeat(facts: SelectFacts, where: Attr) -> Repeat | None:
+    here = None if facts.picks else facts.repeat_of(where[0])
+    return here if here is not None else facts.carried(where)
 
 
 def _measure(facts: SelectFacts, inner: exp.Expr | None) -> Measure | None:

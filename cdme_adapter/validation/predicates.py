@@ -197,6 +197,6 @@ def line_of(node: exp.Expr | None) -> int | None:
         return None
     lines = [part.meta["line"] for part in node.walk() if part._meta and "line" in part._meta]
     if lines:
-        return min(lines)
+        return int(min(lines))
     # Some nodes, CURRENT_TIMESTAMP for one, carry no position: what they stand in does.
     return line_of(node.parent)

@@ -34,6 +34,10 @@ class Repeat:
     of: str
     by: str
     line: int | None = None
+    lookup: bool = False
+    """It was fetched by its key for rows that were there before: an attribute of theirs now."""
+    certain: bool = True
+    """The other side was joined to a whole key of it: one to many, by construction."""
 
 
 @dataclass(frozen=True)

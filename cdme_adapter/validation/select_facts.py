@@ -8,6 +8,7 @@ too: whether a join repeats a source's rows is judged with it, because padding r
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -21,7 +22,7 @@ from cdme_adapter.validation.predicates import (
     line_of,
     rejects_null,
 )
-from cdme_adapter.validation.relations import Nulls, Relation
+from cdme_adapter.validation.relations import Nulls, Relation, Repeat
 
 
 @dataclass
@@ -35,6 +36,8 @@ class Source:
     """An outer join may fill it with NULLs."""
     ranged: bool = False
     """It is joined by something beside equalities, so its keys do not say all."""
+    equal: dict[str, set[str]] = field(default_factory=dict)
+    """Its columns that are set equal to something of another source, by that source."""
 
     @property
     def row(self) -> Attr:
@@ -50,6 +53,22 @@ class Source:
         if kind in ("semi", "anti", "cross"):
             return kind
         return side or "inner"
+
+    def sure(self, beside: str) -> bool:
+        """Whether rows of ``beside`` surely meet several of its rows.
+
+        Its keys must be known. Two columns that are set equal while only single columns are known
+        as keys look like a natural key that nobody declared; so does a column whose values are all
+        different.
+        """
+        if not self.relation.keys_known or self.ranged:
+            return False
+        used = self.equal.get(beside) or set().union(*self.equal.values())
+        if len(used) > 1 and all(len(key) < 2 and not key <= used for key in self.relation.keys):
+            return not self.relation.keys
+        rows = self.relation.rows or 0
+        columns = [c for name in used if (c := self.relation.column(name)) is not None]
+        return not any(rows >= 20 and (c.distinct or 0) >= 0.95 * rows for c in columns)
 
     @property
     def comma(self) -> bool:
@@ -71,6 +90,9 @@ class SelectFacts:
     not_null: set[Attr] = field(default_factory=set)
     output: Relation = field(default_factory=lambda: Relation("", opaque=True))
     name: str = ""
+    _repeats: dict[tuple[str, frozenset[Attr]], tuple[bool | None, Source | None]] = field(
+        default_factory=dict
+    )
     certain: bool = True
     """Whether every source's columns are known."""
 
@@ -90,7 +112,7 @@ class SelectFacts:
         group = self.select.args.get("group")
         return list(group.expressions) if group else []
 
-    @property
+    @cached_property
     def grouped(self) -> bool:
         """Whether this SELECT makes groups, one for everything included."""
         if self.select.args.get("group"):
@@ -108,14 +130,60 @@ class SelectFacts:
         kept = self.loose.reduce([s.row for s in self.joined], self.rows)
         return [s for s in self.joined if s.row in kept]
 
-    def repeats(self, alias: str) -> tuple[bool | None, Source | None]:
-        """Whether the join repeats the rows of ``alias``, and which source does it."""
+    def repeats(
+        self, alias: str, within: frozenset[Attr] = frozenset()
+    ) -> tuple[bool | None, Source | None]:
+        """Whether the join repeats the rows of ``alias``, and which source does it.
+
+        ``within``: among rows that agree on these attributes, such as those of one group.
+        """
         source = self.sources.get(alias)
         if source is None:
             return None, None
-        known = self.loose.closure([source.row])
+        cached = self._repeats.get((alias, within))
+        if cached is None:
+            cached = self._repeats[alias, within] = self._judge_repeats(source, within)
+        return cached
+
+    def carried(self, where: Attr) -> Repeat | None:
+        """The repetition that a column brings along from below, unless this SELECT picks one row.
+
+        ``row_number() … = 1``, here or over a number made below, takes one of the copies.
+        """
+        source = self.sources.get(where[0])
+        column = source.relation.column(where[1]) if source else None
+        if source is None or column is None or column.repeat is None:
+            return None
+        fixed = {name for alias, name in self.strict.closure([]) if alias == source.alias}
+        picked = any(key & fixed for key in source.relation.keys)
+        return None if picked or self.picks else column.repeat
+
+    @cached_property
+    def picks(self) -> bool:
+        """Whether QUALIFY or DISTINCT ON keeps one row of several."""
+        parts = conjuncts(self.select.args.get("qualify"))
+        distinct = self.select.args.get("distinct")
+        return any(first_of_partition(p) is not None for p in parts) or (
+            distinct is not None and distinct.args.get("on") is not None
+        )
+
+    def repeat_of(self, alias: str, within: frozenset[Attr] = frozenset()) -> Repeat | None:
+        """How the join repeats the rows of ``alias``; None where it does not or nobody knows."""
+        repeated, by = self.repeats(alias, within)
+        if not repeated or by is None:
+            return None
+        order = list(self.sources)
+        line = join_line(by) or join_line(self.sources[alias])
+        mine = self.sources[alias]
+        whole = any(key <= mine.equal.get(by.alias, set()) for key in mine.relation.keys)
+        return Repeat(alias, by.alias, line, order.index(alias) > order.index(by.alias), whole)
+
+    def _judge_repeats(
+        self, source: Source, within: frozenset[Attr]
+    ) -> tuple[bool | None, Source | None]:
+        known = self.loose.closure([source.row, *within])
         others = [s for s in self.joined if s.row not in known]
-        sure = [s for s in others if s.relation.keys_known and not s.ranged]
+        sure = [s for s in others if s.sure(source.alias)]
         if not others:
             return False, None
         return (True, sure[0]) if sure else (None, others[0])
@@ -205,6 +273,11 @@ def _read_join(facts: SelectFacts, source: Source) -> None:
                 source.ranged = True
             continue
         column, others, other = pair
+        for alias, name in others:
+            if column is not None:
+                source.equal.setdefault(alias, set()).add(column)
+            if other is not None and alias in facts.sources:
+                facts.sources[alias].equal.setdefault(source.alias, set()).add(name)
         if column is not None:
             right_equal.setdefault(column, set()).update(others)
             facts.loose.add(others, [(source.alias, column)])
@@ -257,6 +330,9 @@ def _read_filters(facts: SelectFacts) -> None:
         if left and right:
             facts.strict.equal(left, right)
             facts.loose.equal(left, right)
+            for one, other in ((left, right), (right, left)):
+                if one[0] != other[0] and one[0] in facts.sources:
+                    facts.sources[one[0]].equal.setdefault(other[0], set()).add(one[1])
         elif left and constant(part.expression):
             _both(facts, [], [left])
         elif right and constant(part.this):

@@ -152,7 +152,8 @@ class Validator:
         unbound = isinstance(view.bound, BindError) and view.bound.code != "CANNOT_BIND"
         for name, check in self.rules:
             if unbound and name not in _WITHOUT_BINDING:
-                verdicts.append(Verdict(node.id, name, "unknown", "the SQL does not bind"))
+                why = "columns of an input are not known" if view.unsettled else "it does not bind"
+                verdicts.append(Verdict(node.id, name, "unknown", why))
                 continue
             said = list(check(view))
             if not said and view.analysis is None and name not in _WITHOUT_BINDING:
@@ -193,6 +194,9 @@ class Validator:
             view.unsettled = tuple(dict.fromkeys(unsettled))
             hidden = self._hardcoded_denied(node, view.analysis)
             view.denied = tuple(dict.fromkeys([*forbidden, *hidden]))
+        else:
+            known = [(name, self.lookup(name)) for name in self._readable(node)]
+            view.unsettled = tuple(name for name, r in known if r is not None and r.opaque)
         view.bound = self.scratch.bind(node.sql)
         if isinstance(view.bound, list) and view.analysis is not None:
             view.analysis.root = _renamed(view.analysis.root, view.bound)
@@ -267,8 +271,10 @@ def _refuses_always(node: Node, finding: Finding) -> bool:
     """ACCESS_DENIED, a declared budget and a declared grain refuse whatever ``validate`` says."""
     if finding.code in ALWAYS_REFUSED:
         return True
-    declared = "the declared grain" in finding.message
-    return bool(node.config.grain) and finding.code == "GRAIN_FANOUT" and declared
+    if not node.config.grain or finding.severity != "error":
+        return False
+    declared = finding.code == "GRAIN_FANOUT" and "the declared grain" in finding.message
+    return declared or finding.code == "GRAIN_MIXED"
 
 
 def validate_project(

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from cdme_adapter.validation.predicates import attrs, conjuncts
 from cdme_adapter.validation.select_facts import SelectFacts, Source, join_line
-from cdme_adapter.validation.view import ModelView, Said
+from cdme_adapter.validation.view import CannotTell, ModelView, Said
 
 
 def check(view: ModelView) -> Iterator[Said]:
@@ -21,7 +21,9 @@ def check(view: ModelView) -> Iterator[Said]:
             source = facts.sources[alias]
             if source.join is None or _harmless(facts, source, aliases[:number]):
                 continue
-            if not _tied(facts, source, set(aliases[:number])):
+            if not facts.certain:
+                yield CannotTell(f"the columns that may tie {alias} are not known")
+            elif not _tied(facts, source, set(aliases[:number])):
                 yield view.found(
                     "CROSS_JOIN",
                     "warn",

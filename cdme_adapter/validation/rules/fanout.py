@@ -38,24 +38,27 @@ def _counted_twice(view: ModelView, facts: SelectFacts, node: exp.Expr) -> Itera
     if not used:
         return
     why: list[Repeat] = []
+    within = frozenset(a for g in facts.group for a in attrs(g))
     for alias, name in used:
-        source = facts.sources.get(alias)
-        column = source.relation.column(name) if source else None
-        repeated, by = facts.repeats(alias)
-        if repeated and by is not None and not by.relation.expands:
-            why.append(Repeat(alias, by.alias, join_line(by)))
-        elif repeated is False and column is not None and column.repeat is not None:
-            why.append(column.repeat)
+        below = facts.carried((alias, name))
+        repeated, by = facts.repeats(alias, within)
+        here = facts.repeat_of(alias, within)
+        if here is not None and by is not None and not by.relation.expands:
+            why.append(here)
+        elif repeated is False and below is not None:
+            why.append(below)
         elif repeated is None and len(facts.joined) > 1:
             yield CannotTell(f"no key says whether a join repeats the rows of {alias}")
             return
         else:
             return
-    first = why[0]
+    if all(repeat.lookup for repeat in why):
+        return  # fetched by its key: an attribute of the finer rows, such as a price
+    first = next(repeat for repeat in why if not repeat.lookup)
     counts = isinstance(node, (exp.Count, exp.CountIf))
     yield view.found(
         "GRAIN_FANOUT",
-        "warn" if counts else "error",
+        "warn" if counts or not first.certain else "error",
         f"{short(node)} counts rows of {first.of} several times: the join with {first.by} "
         f"repeats them",
         f"aggregate {first.by} to the grain of {first.of} before joining, or sum a column of "
