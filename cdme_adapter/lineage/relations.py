@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.errors import CdmeError, QuestionError
 from cdme_adapter.lineage.values import MASK, Column
 from cdme_adapter.store.reader import Connection, Generation, Store, quote
@@ -21,6 +22,8 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     masked: frozenset[str] = frozenset()
+    low: int = 0
+    consecutive: bool = True
 
     @cached_property
     def numbered(self) -> bool:
@@ -30,6 +33,9 @@ class Table:
     @property
     def source(self) -> str:
         """Something to select FROM, with the ordinal in reach of :attr:`ordinal`."""
+        if self.numbered and not self.consecutive:
+            ranked = "row_number() OVER (ORDER BY rowid) - 1"
+            return f"(SELECT *, {ranked} AS __cdme_ordinal FROM {self.name}) AS r"
         if self.numbered:
             return f"{self.name} AS r"
         return f"(SELECT *, row_number() OVER () - 1 AS __cdme_ordinal FROM {self.name}) AS r"
@@ -37,7 +43,9 @@ class Table:
     @property
     def ordinal(self) -> str:
         """The ordinal of a record of :attr:`source`."""
-        return "r.rowid" if self.numbered else "r.__cdme_ordinal"
+        if not (self.numbered and self.consecutive):
+            return "r.__cdme_ordinal"
+        return f"(r.rowid - {self.low})" if self.low else "r.rowid"
 
     def column(self, name: str) -> Column | None:
         """The column of this name, whatever its case."""
@@ -61,7 +69,14 @@ def open_table(con: Connection, generation: Generation, masked: frozenset[str]) 
     except Exception:
         return None
     columns = tuple(Column(row[0], str(row[1])) for row in described)
-    return Table(generation.relation, name, columns, masked)
+    table = Table(generation.relation, name, columns, masked)
+    if not table.numbered:
+        return table
+    try:
+        found = ordinals(lambda sql: con.execute(sql).fetchall(), name)
+    except Exception:  # a view has no row ids
+        return table
+    return replace(table, low=found.low, consecutive=found.consecutive)
 
 
 def fetch_records(store: Store, table: Table, ordinals: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -8,6 +8,7 @@ nothing but the copy.
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,17 @@ _SETTINGS = (
 )  # fmt: skip
 
 _NUMBERS = itertools.count()
+
+
+def _copied(filled: Path) -> Path:
+    """A copy of a database file and its log: DuckDB keeps a detached file open, and refuses to open
+    it again, as long as another thread of the process is in a transaction."""
+    copy = filled.with_name(f"copy_{filled.name}")
+    for suffix in ("", ".wal"):
+        part = Path(f"{filled}{suffix}")
+        if part.exists():
+            shutil.copyfile(part, f"{copy}{suffix}")
+    return copy
 
 
 class Stage:
@@ -97,8 +109,8 @@ class Stage:
         path = Path(self._folder.name) / "__cdme_runner.duckdb"
         self._runner = runner = duckdb.connect(str(path))
         self._settings(runner)
-        for name, (_, path) in self._files.items():
-            runner.execute(f"ATTACH {literal(str(path))} AS {quote(name)}")
+        for name, (_, filled) in self._files.items():
+            runner.execute(f"ATTACH {literal(str(_copied(filled)))} AS {quote(name)}")
         runner.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(database)}.{quote(schema)}")
         runner.execute(f"USE {quote(database)}.{quote(schema)}")
         waiting = list(statements)
