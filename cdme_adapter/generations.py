@@ -14,7 +14,7 @@ from typing import Protocol
 from cdme_adapter.capture.plan import RelationInfo
 from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import columns_of, fingerprint, literal, ordinals
+from cdme_adapter.engines.rows import columns_of, fingerprint, literal, ordinals
 from cdme_adapter.errors import ConfigError, Finding, Place
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import stable_id

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cdme_adapter.accounting import LedgerEntry, judge
 from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import Columns, columns_of
+from cdme_adapter.engines.rows import Columns, columns_of
 from cdme_adapter.errors import Finding
 from cdme_adapter.provenance import Exactness, Role, stable_id
 from cdme_adapter.store.writer import StoreWriter

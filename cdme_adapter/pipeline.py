@@ -27,7 +27,8 @@ from cdme_adapter.capture.planner import plan_query
 from cdme_adapter.capture.sqltext import normal, quote
 from cdme_adapter.config import CdmeConfig
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import DuckDbCatalog, ordinals, prove_round_trip
+from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
+from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.errors import CaptureError, Finding, Place, UnsupportedConstruct
 from cdme_adapter.gate import Verdict as GateVerdict
 from cdme_adapter.gate import judge_model

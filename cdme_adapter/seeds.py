@@ -11,7 +11,7 @@ from typing import Any
 from cdme_adapter.accounting import LedgerEntry, judge
 from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import literal
+from cdme_adapter.engines.rows import literal
 from cdme_adapter.generations import InputGeneration
 from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.provenance import Exactness, Role, stable_id

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cdme_adapter.accounting import Verdict
 from cdme_adapter.capture.plan import FALSE_VERDICT, ROOT, CapturePlan, CaseCheck, Node, Port, StepCheck
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import ordinals
+from cdme_adapter.engines.rows import ordinals
 
 ROOT_ROWS = "cdme_root"
 ALL_NULL = 5

@@ -9,10 +9,8 @@ from typing import Any
 from cdme_adapter.capture.plan import RelationInfo
 from cdme_adapter.capture.sqltext import parse, render
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.rows import fingerprint, literal, ordinals
+from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import UnsupportedConstruct
-
-__all__ = ["DuckDbCatalog", "fingerprint", "literal", "ordinals", "prove_round_trip"]
 
 
 class DuckDbCatalog:

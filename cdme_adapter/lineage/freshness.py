@@ -77,7 +77,7 @@ class Freshness:
 def fingerprint(store: Store, generation: Generation) -> str | None:
     """The present fingerprint of a relation that CDME does not write, or None: not sound."""
     try:
-        from cdme_adapter.engines import duckdb as engine
+        from cdme_adapter.engines import rows as engine
     except ImportError:
         return None
     look: Callable[..., Any] | None = getattr(engine, "fingerprint", None)

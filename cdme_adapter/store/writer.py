@@ -13,7 +13,7 @@ from typing import Any
 from cdme_adapter.accounting import LedgerEntry, ReasonCount
 from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.duckdb import literal
+from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import Finding, StoreVersionError
 from cdme_adapter.store.schema import SCHEMA, VERSION, create_statements
 

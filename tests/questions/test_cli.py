@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cdme_adapter.cli import cli
-from cdme_adapter.engines.duckdb import fingerprint
+from cdme_adapter.engines.rows import fingerprint
 from cdme_adapter.store.ledger_file import build_ledger, write_ledger
 from tests.questions.conftest import World
 from tests.questions.worlds import LOOKUP, SRC, A, true_world
