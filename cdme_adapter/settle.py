@@ -164,8 +164,7 @@ class Settlement:
         )
         return self._new(
             "lost",
-            f"SELECT i AS o, best // 8 AS rank, CASE 7 - best % 8 WHEN {ALL_NULL} THEN 1 "
-            "ELSE 7 - best % 8 END AS verdict FROM "
+            "SELECT i AS o, best // 8 AS rank, 7 - best % 8 AS verdict FROM "
             f"(SELECT i, max(rank * 8 + 7 - verdict) AS best FROM ({everything}) GROUP BY i)",
         )
 
@@ -249,7 +248,10 @@ class Settlement:
         fate = self._fates[relation].lost
         if fate:
             arms = " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
-            lost = f"(SELECT o AS i, CASE rank {arms} END AS clause, verdict FROM {fate})"
+            verdict = f"CASE verdict WHEN {ALL_NULL} THEN {Verdict.NULL.number} ELSE verdict END"
+            lost = (
+                f"(SELECT o AS i, CASE rank {arms} END AS clause, {verdict} AS verdict FROM {fate})"
+            )
             reasons = self.execute(
                 f"SELECT clause, verdict, count(*) FROM {lost} GROUP BY ALL ORDER BY ALL"
             )
