@@ -119,8 +119,15 @@ class LedgerEntry:
     why: str = ""
 
 
-def judge(role: Role, exactness: Exactness, input_count: int, contributed: int, filtered: int,
-          errors: int, unaccounted: int) -> Status:
+def judge(
+    role: Role,
+    exactness: Exactness,
+    input_count: int,
+    contributed: int,
+    filtered: int,
+    errors: int,
+    unaccounted: int,
+) -> Status:
     """Whether the equation holds for an edge; SEMANTICS.md, "exactly one class".
 
     >>> judge(Role.DIRECT, Exactness.EXACT, 10, 7, 3, 0, 0).value

@@ -6,9 +6,10 @@ from dbt.adapters.duckdb.impl import DuckDBAdapter
 
 from cdme_adapter.capture_mixin import CaptureMixin
 from cdme_adapter.connections import CdmeConnectionManager
+from cdme_adapter.questions_mixin import QuestionsMixin
 
 
-class CdmeAdapter(CaptureMixin, DuckDBAdapter):
+class CdmeAdapter(CaptureMixin, QuestionsMixin, DuckDBAdapter):
     """dbt-duckdb's adapter; what is not captured runs exactly as it would there."""
 
     ConnectionManager = CdmeConnectionManager

@@ -6,7 +6,6 @@ that builds its table, its commit, after it, and the end of the run.
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -27,11 +26,8 @@ from cdme_adapter.errors import (
     GateError,
     unwritable,
 )
-from cdme_adapter.lineage.api import Questions
 from cdme_adapter.manifest import nodes_of
-from cdme_adapter.operations import ask
 from cdme_adapter.pipeline import Journey, Target
-from cdme_adapter.project import Manifest
 from cdme_adapter.run import Run
 from cdme_adapter.seeds import settle_seed
 from cdme_adapter.store.writer import StoreWriter
@@ -184,9 +180,7 @@ class CaptureMixin(metaclass=AdapterMeta):
         if auto_begin and not connection.transaction_open and not self.connections.disable_transactions:
             self.connections.begin()
         if not connection.transaction_open:
-            journey.refuse(
-                CaptureError("the project disables transactions", code="CAPTURE_NO_TRANSACTION")
-            )
+            journey.refuse(CaptureError("the project disables transactions", code="CAPTURE_NO_TRANSACTION"))
             return plain(sql, auto_begin, fetch, limit)
         journey.make_plan(self._cdme_execute)
         if journey.plan is None:
@@ -348,68 +342,6 @@ class CaptureMixin(metaclass=AdapterMeta):
             self._cdme_write(store, journey, "committed", "")
         run.note([e for e in journey.entries if e.status is not Status.UNBALANCED])
 
-    # -- questions -------------------------------------------------------------------------------
-
-    def _cdme_questions(self) -> Questions:
-        cursor = self.connections.get_thread_connection().handle.cursor()
-        manifest = self.get_macro_resolver()  # type: ignore[attr-defined]
-        raw = manifest.writable_manifest().to_dict(omit_none=False)
-        target_path = Path(self.config.project_root) / self.config.target_path
-        return Questions(
-            getattr(cursor, "_cursor", cursor),
-            Manifest.from_dict(raw, target_path),
-            target_path=target_path,
-        )
-
-    @available.parse_none
-    def cdme_operation(self, operation: str, arguments: dict[str, Any]) -> None:
-        """Answer a run-operation on the terminal; a violation fails it."""
-        try:
-            if operation == "validate":
-                text, fine = self._cdme_validate(arguments)
-            else:
-                text, fine = ask(self._cdme_questions(), operation, arguments)
-        except CdmeError as error:
-            raise DbtRuntimeError(str(error)) from error
-        print(text)
-        if not fine:
-            raise DbtRuntimeError(f"cdme_{operation}: not fine, see above")
-
-    def _cdme_validate(self, arguments: dict[str, Any]) -> tuple[str, bool]:
-        from cdme_adapter.validation.command import exit_code, render, run_validate
-
-        given = dict(arguments)
-        output, fail_on = given.pop("output", "table"), given.pop("fail_on", "error")
-        manifest = self.get_macro_resolver()  # type: ignore[attr-defined]
-        report = run_validate(
-            manifest.writable_manifest().to_dict(omit_none=False),
-            self._cdme_execute,
-            project_dir=self.config.project_root,
-            target_path=Path(self.config.project_root) / self.config.target_path,
-            **given,
-        )
-        text = json.dumps(report.as_json(), indent=2) if output == "json" else render(report)
-        return text, exit_code(report, fail_on) == 0
-
-    @available.parse(lambda *args, **kwargs: "select 1 where false")
-    def cdme_law_sql(self, law: str, relation: str) -> str:
-        """The SELECT that a generic test of a law runs; ``relation`` as dbt renders it."""
-        try:
-            questions = self._cdme_questions()
-            return questions.law_sql(law, self._cdme_model_of(relation))
-        except CdmeError as error:
-            raise DbtRuntimeError(str(error)) from error
-
-    def _cdme_model_of(self, relation: str) -> str:
-        nodes = nodes_of(self.get_macro_resolver())  # type: ignore[attr-defined]
-        wanted = relation.replace('"', "").lower()
-        for node in nodes.by_id.values():
-            if f"{node.database}.{node.schema}.{node.identifier}".lower() == wanted:
-                return node.id
-        raise DbtRuntimeError(
-            f"a law is tested on a whole model, not on {relation}: remove `where` from the test"
-        )
-
     # -- end -------------------------------------------------------------------------------------
 
     def cleanup_connections(self) -> None:
@@ -432,5 +364,3 @@ class CaptureMixin(metaclass=AdapterMeta):
             if self._cdme_side is not None:
                 self._cdme_side.close()
                 self._cdme_side = None
-
-

@@ -170,9 +170,7 @@ def _refuse_unknown(
         else:
             near = difflib.get_close_matches(str(name), sorted(known), 1, 0.5)
             message = f"no option is called {name!r}"
-            remedy = (
-                f"did you mean {near[0]!r}?" if near else f"options are {', '.join(sorted(known))}"
-            )
+            remedy = f"did you mean {near[0]!r}?" if near else f"options are {', '.join(sorted(known))}"
         raise ConfigError(
             f"{where}: {message}",
             code="CONFIG_UNKNOWN_KEY",
@@ -182,9 +180,7 @@ def _refuse_unknown(
         )
 
 
-def _hidden(
-    own: Mapping[str, Any], project: Mapping[str, Any], model: str, place: Place
-) -> list[Finding]:
+def _hidden(own: Mapping[str, Any], project: Mapping[str, Any], model: str, place: Place) -> list[Finding]:
     lost = sorted(name for name in project if name not in VARS_ONLY and name not in own)
     if not own or not lost:
         return []

@@ -243,9 +243,7 @@ PARSERS: Mapping[str, Parser] = {
     "refine_inputs": _refine_inputs,
     "cast": _names,
     "error_threshold": _limit,
-    "circuit_breaker": _record(
-        {"share": _share, "sample": _COUNT}, {}, lambda v: CircuitBreaker(**v)
-    ),
+    "circuit_breaker": _record({"share": _share, "sample": _COUNT}, {}, lambda v: CircuitBreaker(**v)),
     "budget": _record({}, {"rows": _COUNT, "join_depth": _COUNT}, lambda v: Budget(**v)),
     "temporal": _by_input(
         _record(
@@ -258,9 +256,7 @@ PARSERS: Mapping[str, Parser] = {
     "pii": _names,
     "control_totals": _names,
     "max_change": _share,
-    "suppress": _list_of(
-        _record({"code": _text, "because": _text}, {}, lambda v: Suppression(**v))
-    ),
+    "suppress": _list_of(_record({"code": _text, "because": _text}, {}, lambda v: Suppression(**v))),
     "as_roles": _names,
     "account_views": _truth,
     "account_views_seconds": _SECONDS,

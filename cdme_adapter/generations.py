@@ -108,9 +108,7 @@ class Generations:
             store.keys(number, self.key_rows(info.quoted, key, ordinal))
 
     @staticmethod
-    def require_key(
-        execute: Execute, relation: str, configured: tuple[str, ...], node: NodeInfo
-    ) -> None:
+    def require_key(execute: Execute, relation: str, configured: tuple[str, ...], node: NodeInfo) -> None:
         """Refuse a key that the user configured where the relation has no such column."""
         if not configured:
             return
@@ -144,8 +142,7 @@ class Generations:
         columns = ", ".join(quote(name) for name in names)
         nulls = " OR ".join(f"{quote(name)} IS NULL" for name in names)
         total, distinct, null = execute(
-            f"SELECT count(*), count(DISTINCT ({columns})), count(*) FILTER ({nulls})"
-            f" FROM {relation}"
+            f"SELECT count(*), count(DISTINCT ({columns})), count(*) FILTER ({nulls}) FROM {relation}"
         )[0]
         if null or distinct != total:
             self._drop(report, f"the key ({columns}) of {relation} is not unique and not null")

@@ -81,9 +81,7 @@ def _opaque(journey: Journey, store: StoreWriter, why: str) -> None:
     )  # fmt: skip
 
 
-def _deleted(
-    journey: Journey, execute: Execute, store: StoreWriter, target: Target, left: int
-) -> None:
+def _deleted(journey: Journey, execute: Execute, store: StoreWriter, target: Target, left: int) -> None:
     """Take the deleted rows out of the lineage; their witnesses become unaccounted."""
     why = f"a hook deleted {(journey.output_count or 0) - left:,} rows of the table"
     execute(

@@ -1,7 +1,7 @@
 """Where a clause stands in the user's file, given where it stands in the compiled SQL.
 
-Jinja moves lines. Lines that both texts share anchor the compiled text to the file; a clause between
-two anchors is put on the line that follows the nearest one above it.
+Jinja moves lines. Lines that both texts share anchor the compiled text to the file; a clause
+between two anchors is put on the line that follows the nearest one above it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 
 _TOKEN = re.compile(r"\w+|<>|!=|[^\s\w]")
-_DROPPED = set("()\";`")
+_DROPPED = set('()";`')
 
 
 @lru_cache(maxsize=256)
@@ -30,8 +30,8 @@ def _line_map(compiled: str, raw: str) -> tuple[int, ...]:
 def file_line(compiled: str, raw: str, line: int | None) -> int | None:
     """The line of the file for a line of the compiled SQL, both from 1.
 
-    >>> file_line("select *\\nfrom x\\nwhere a > 1", "{{ config() }}\\nselect *\\nfrom x\\nwhere a > 1", 3)
-    4
+    >>> file_line("select *\\nfrom x\\nwhere a > 1", "{{ config() }}\\nselect *\\nfrom x\\nwhere a > 1",
+    3) 4
     """
     if line is None or not raw:
         return line if not raw else None

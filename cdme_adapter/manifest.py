@@ -83,7 +83,7 @@ def _tested_keys(manifest: Any) -> dict[str, tuple[str, ...]]:
         if getattr(node.config, "where", None):
             continue
         owner = getattr(node, "attached_node", None)
-        owners = [owner] if owner else [p for p in node.depends_on.nodes]
+        owners = [owner] if owner else list(node.depends_on.nodes)
         if len(owners) != 1:
             continue
         if metadata.name == "unique":

@@ -188,8 +188,10 @@ class Journey:
         names = [r[0] for r in execute(f"SELECT column_name FROM (DESCRIBE {target.quoted})")]
         values = ", ".join(quote(name) for name in names)
         numbered = "SELECT hash({1}) AS h, rowid - (SELECT min(rowid) FROM {0}) AS o FROM {0}"
-        cast = f"(SELECT {values} FROM {target.quoted} WHERE FALSE UNION ALL BY NAME " \
-               f"SELECT {values}, rowid AS __cdme_o FROM temp.{FULL_ROWS})"
+        cast = (
+            f"(SELECT {values} FROM {target.quoted} WHERE FALSE UNION ALL BY NAME "
+            f"SELECT {values}, rowid AS __cdme_o FROM temp.{FULL_ROWS})"
+        )
         wrong = execute(
             f"SELECT count(*) FROM ({numbered.format(target.quoted, values)}) AS t FULL JOIN "
             f"(SELECT hash({values}) AS h, __cdme_o - (SELECT min(rowid) FROM temp.{FULL_ROWS}) "
@@ -297,8 +299,7 @@ class Journey:
         observed: str | None, seen: InputGeneration, why: str,
     ) -> None:  # fmt: skip
         declared = {
-            self.nodes.resolve(name, [relation]): value
-            for name, value in self.config.cardinality.items()
+            self.nodes.resolve(name, [relation]): value for name, value in self.config.cardinality.items()
         }.get(relation)
         store.edge(
             EdgeRow(edge, self.run_id, self.node.id, relation, role.value, exactness.value,

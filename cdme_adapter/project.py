@@ -179,9 +179,7 @@ def project_of_file(database: str, manifest: Manifest, target_path: Path | None 
     return Project(folder.parent, name, folder, str(Path(database).resolve()), name)
 
 
-def _output(
-    root: Path, profiles_dir: str | None, profile: str, target: str | None
-) -> dict[str, Any]:
+def _output(root: Path, profiles_dir: str | None, profile: str, target: str | None) -> dict[str, Any]:
     path = _profiles_path(root, profiles_dir)
     profiles = _yaml(path, "give --profiles-dir, or ask a file with --database")
     if profile not in profiles:

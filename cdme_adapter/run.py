@@ -115,14 +115,10 @@ class Run:
             store.node(self.run_id, node_id, "skipped", node.materialized, "", (0, 0, 0), "")
             if node.stores:
                 config, _ = self.config_of(node)
-                journey = Journey(
-                    self.run_id, node, config, self.nodes, self.generations, "", {}, []
-                )
+                journey = Journey(self.run_id, node, config, self.nodes, self.generations, "", {}, [])
                 entries = [
                     journey.unknown_entry(parent, "the node was skipped")
                     for parent in self.nodes.stored_parents(node)
                 ]
                 store.ledger(entries)
                 self.statuses.add(Status.UNKNOWN)
-
-

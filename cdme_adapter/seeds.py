@@ -32,9 +32,7 @@ def settle_seed(
     why = "" if same else "the rows of the table are not the rows of the file in order"
     edge = stable_id("edge", journey.run_id, journey.node.id, source, Role.DIRECT.value)
     number = stable_id("generation", source, journey.run_id)
-    store.generation(
-        Generation(number, source, journey.run_id, "file", "", "", seed["shown"], count)
-    )
+    store.generation(Generation(number, source, journey.run_id, "file", "", "", seed["shown"], count))
     seen = InputGeneration(number, journey.run_id, count)
     journey._edge(store, edge, source, Role.DIRECT, exactness, "1:1" if same else None, seen, why)
     if same:

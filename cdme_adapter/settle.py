@@ -11,7 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cdme_adapter.accounting import Verdict
-from cdme_adapter.capture.plan import FALSE_VERDICT, ROOT, CapturePlan, CaseCheck, Node, Port, StepCheck
+from cdme_adapter.capture.plan import (
+    FALSE_VERDICT,
+    ROOT,
+    CapturePlan,
+    CaseCheck,
+    Node,
+    Port,
+    StepCheck,
+)
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import ordinals
 
@@ -119,9 +127,7 @@ class Settlement:
                 self._links[key] = self._new("link", flat)
             else:
                 column = port.column
-                self._links[key] = (
-                    f"(SELECT o, {column} AS i FROM {rows} WHERE {column} IS NOT NULL)"
-                )
+                self._links[key] = f"(SELECT o, {column} AS i FROM {rows} WHERE {column} IS NOT NULL)"
         return self._links[key]
 
     def _consumers(self, target: str) -> list[tuple[Node, Port]]:
@@ -142,9 +148,7 @@ class Settlement:
         self._fates[target] = _Fate()
         if total == self._count(live):
             return total, live, None
-        pending = self._new(
-            "pending", f"SELECT i FROM {universe} WHERE i NOT IN (SELECT i FROM {live})"
-        )
+        pending = self._new("pending", f"SELECT i FROM {universe} WHERE i NOT IN (SELECT i FROM {live})")
         self._fates[target] = _Fate(self._evidence(target, pending))
         return total, live, pending
 
@@ -183,14 +187,10 @@ class Settlement:
                     f"SELECT i, {ranks} AS rank, {verdicts} AS verdict FROM {judged}"
                     f" WHERE code // 2 < {len(check.clauses)}"
                 )
-                current = self._new(
-                    "cur", f"SELECT i FROM {judged} WHERE code // 2 = {len(check.clauses)}"
-                )
+                current = self._new("cur", f"SELECT i FROM {judged} WHERE code // 2 = {len(check.clauses)}")
             else:
                 reached = self._new("reach", check.reach.format(**words))
-                lost = self._new(
-                    "cur", f"SELECT i FROM {current} WHERE i NOT IN (SELECT i FROM {reached})"
-                )
+                lost = self._new("cur", f"SELECT i FROM {current} WHERE i NOT IN (SELECT i FROM {reached})")
                 words["cur"] = lost
                 if self._count(lost):
                     found.append(self._step_sql(check, words))
@@ -229,8 +229,7 @@ class Settlement:
             safe = not check.plain or check.plain[place]
             conjunct = f"TRY({template.format()})" if safe else template.format()
             arms.append(
-                f"WHEN ({conjunct}) IS NOT TRUE THEN {2 * place} + "
-                f"CAST(({conjunct}) IS FALSE AS INTEGER)"
+                f"WHEN ({conjunct}) IS NOT TRUE THEN {2 * place} + CAST(({conjunct}) IS FALSE AS INTEGER)"
             )
         code = f"CASE {' '.join(arms)} ELSE {2 * len(check.conjuncts)} END"
         return (
@@ -241,7 +240,7 @@ class Settlement:
     # -- accounts --------------------------------------------------------------------------------
 
     def _account(self, relation: str, quoted: str) -> InputAccount:
-        total, live, pending = self._judge(relation, f"(SELECT rowid AS i FROM {quoted})")
+        _total, live, pending = self._judge(relation, f"(SELECT rowid AS i FROM {quoted})")
         counted = self._count(quoted)
         contributed = self._count(live)
         lost, filtered, reasons, missing = None, 0, [], None
@@ -249,9 +248,7 @@ class Settlement:
         if fate:
             arms = " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
             verdict = f"CASE verdict WHEN {ALL_NULL} THEN {Verdict.NULL.number} ELSE verdict END"
-            lost = (
-                f"(SELECT o AS i, CASE rank {arms} END AS clause, {verdict} AS verdict FROM {fate})"
-            )
+            lost = f"(SELECT o AS i, CASE rank {arms} END AS clause, {verdict} AS verdict FROM {fate})"
             reasons = self.execute(
                 f"SELECT clause, verdict, count(*) FROM {lost} GROUP BY ALL ORDER BY ALL"
             )
@@ -300,9 +297,7 @@ class Settlement:
         if expanded <= max(outer, first.pairs):
             table = self._new("map", f"SELECT DISTINCT a.o, b.i FROM {rows}")
             return (Map(table, expanded), *chain[1:])
-        inner = self._new(
-            "map", f"SELECT * FROM {first.sql} WHERE o IN (SELECT i FROM {link})"
-        )
+        inner = self._new("map", f"SELECT * FROM {first.sql} WHERE o IN (SELECT i FROM {link})")
         kept = self._new("map", f"SELECT o, i FROM {link}")
         return (Map(kept, outer), Map(inner, self._count(inner)), *chain[1:])
 

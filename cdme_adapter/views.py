@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import Finding
-from cdme_adapter.pipeline import ROOT_ROWS, Journey, Target
+from cdme_adapter.pipeline import Journey, Target
+from cdme_adapter.settle import ROOT_ROWS
 from cdme_adapter.store.writer import StoreWriter
 
 
@@ -51,10 +53,8 @@ def account_view(journey: Journey, connect: Callable[[], Any]) -> None:
 
 
 def _abandon(execute: Callable[[str], list[Row]]) -> None:
-    try:
+    with contextlib.suppress(Exception):
         execute("ROLLBACK")
-    except Exception:  # noqa: S110 - the transaction is gone already, which is what is wanted
-        pass
 
 
 def _unknown(journey: Journey, code: str, why: str) -> None:

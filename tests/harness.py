@@ -48,7 +48,11 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
     try:
         captured = _captured(con, execute, plan)
     except duckdb.Error as bug:
-        if type(bug) not in (duckdb.Error, duckdb.InternalException, duckdb.NotImplementedException):
+        if type(bug) not in (
+            duckdb.Error,
+            duckdb.InternalException,
+            duckdb.NotImplementedException,
+        ):
             raise
         # A fault inside DuckDB (unordered_map::at, say); the pipeline then builds plain.
         execute("ROLLBACK")

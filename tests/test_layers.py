@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"generations", "gate", "settle", "lineage", "validation"}),
     frozenset({"emit", "report"}),
     frozenset({"hooks", "pipeline", "seeds", "views", "run"}),
-    frozenset({"terminal"}),
+    frozenset({"terminal", "operations"}),
     frozenset(
         {
             "adapter",
@@ -33,16 +33,18 @@ LAYERS: tuple[frozenset[str], ...] = (
             "credentials",
             "dbt_plugin",
             "dbt_session",
+            "questions_mixin",
         }
     ),
 )
 
 # dbt 2 will load no Python adapters: everything but this thin binding must work without dbt.
 MAY_IMPORT_DBT = frozenset(
-    {"adapter", "capture_mixin", "connections", "credentials", "dbt_plugin", "dbt_session"}
+    {
+        "adapter", "capture_mixin", "connections", "credentials", "dbt_plugin", "dbt_session",
+        "questions_mixin",
+    }  # fmt: skip
 )
-
-DBT = frozenset({"adapter", "connections", "credentials", "dbt_plugin"})
 
 DBT = frozenset({"dbt", "dbt_common", "dbt_semantic_interfaces"})
 

@@ -34,6 +34,7 @@ from cdme_adapter.provenance import Exactness, Role
 
 STAGE = "cdme_stage_"
 Planned = TypeVar("Planned", Scope, FromGroup)
+Shape = TypeVar("Shape", bound=exp.Expr)
 
 
 class Planner:
@@ -62,7 +63,7 @@ class Planner:
         self._hidden += 1
         return f"{HIDDEN}{letter}{self._hidden}"
 
-    def clause(self, kind: Kind, shown: str, at: exp.Expression) -> int:
+    def clause(self, kind: Kind, shown: str, at: exp.Expr) -> int:
         """Register a clause in its picky place and return its number."""
         return self.register(Clause(kind, shown, self.origin, first_line(at)))
 
@@ -81,7 +82,7 @@ class Planner:
         """Say that an input takes part in another role than direct."""
         self.builder.consulted.append(ConsultedInput(relation, role, exactness, why))
 
-    def stage(self, query: exp.Expression, env: Env) -> tuple[str, tuple[str, ...] | None]:
+    def stage(self, query: exp.Expr, env: Env) -> tuple[str, tuple[str, ...] | None]:
         """Plan ``query`` as a stage of its own; its name and its columns."""
         self._stages += 1
         name = f"{STAGE}{self._stages}"
@@ -130,22 +131,22 @@ class Planner:
         self.stage_consulted[name] = built.consulted
         return name
 
-    def query(self, query: exp.Expression, env: Env) -> Scope:
+    def query(self, query: exp.Expr, env: Env) -> Scope:
         """Plan a query of any shape in the node under construction."""
         query = _unwrap(query)
         if isinstance(query, exp.SetOperation):
-            query, env = self._with(query, env)
-            return plan_set_operation(self, query, env)
+            operation, env = self._with(query, env)
+            return plan_set_operation(self, operation, env)
         if not isinstance(query, exp.Select):
             raise UnsupportedConstruct(f"{query.key.upper()} is not a query that can be captured")
-        query, env = self._with(query, env)
+        select, env = self._with(query, env)
         for rule in RULES:
-            scope = rule(self, query, env)
+            scope = rule(self, select, env)
             if scope is not None:
                 return scope
         raise UnsupportedConstruct(f"no capture rule for: {render(query)[:80]}")
 
-    def _with(self, query: exp.Expression, env: Env) -> tuple[exp.Expression, Env]:
+    def _with(self, query: Shape, env: Env) -> tuple[Shape, Env]:
         """Move the query's WITH clause into the environment."""
         with_ = query.args.get("with_")
         if with_ is None:
@@ -167,7 +168,7 @@ class Planner:
         return query, env
 
 
-def _unwrap(query: exp.Expression) -> exp.Expression:
+def _unwrap(query: exp.Expr) -> exp.Expr:
     """A parenthesised query without its parentheses; its own modifiers become an outer query."""
     while isinstance(query, (exp.Subquery, exp.Paren)):
         modifiers = {k: v for k, v in query.args.items() if v and k not in ("this", "alias")}

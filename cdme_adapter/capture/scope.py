@@ -61,7 +61,7 @@ class Scope:
 class Cte:
     """A common table expression waiting to be referenced, with the names it can see."""
 
-    query: exp.Expression
+    query: exp.Expr
     columns: tuple[str, ...]
     env: Env
     origin: str
@@ -98,9 +98,9 @@ def column_side(column: exp.Column, visible: Iterable[Visible]) -> str | None:
     return None
 
 
-def _is_inner(column: exp.Column, top: exp.Expression, aliases: set[str]) -> bool:
+def _is_inner(column: exp.Column, top: exp.Expr, aliases: set[str]) -> bool:
     """Whether a column belongs to a subquery inside ``top``, not to its surroundings."""
-    part: exp.Expression | None = column
+    part: exp.Expr | None = column
     while part is not None and part is not top:
         part = part.parent
         if part is not None and INNER in part.meta:
@@ -110,7 +110,7 @@ def _is_inner(column: exp.Column, top: exp.Expression, aliases: set[str]) -> boo
     return False
 
 
-def sides(node: exp.Expression, visible: Iterable[Visible]) -> frozenset[str] | None:
+def sides(node: exp.Expr, visible: Iterable[Visible]) -> frozenset[str] | None:
     """The aliases that an expression refers to, or None where one column is not certain."""
     names = list(visible)
     aliases = {v.alias.lower() for v in names}

@@ -9,6 +9,8 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
+from sqlglot.generators.duckdb import DuckDBGenerator
+from sqlglot.parsers.duckdb import DuckDBParser
 
 from cdme_adapter.errors import UnsupportedConstruct
 
@@ -20,7 +22,7 @@ INNER = "cdme_inner"
 """On a nested query: the names of columns that are its own, not its surroundings'."""
 
 
-def parse(sql: str) -> exp.Expression:
+def parse(sql: str) -> exp.Expr:
     """The one statement in ``sql``; raises UnsupportedConstruct where sqlglot cannot read it."""
     try:
         dialect = DuckDB()
@@ -34,7 +36,7 @@ def parse(sql: str) -> exp.Expression:
     return statements[0]
 
 
-class _Parser(DuckDB.Parser):
+class _Parser(DuckDBParser):
     """sqlglot's DuckDB parser, which also keeps of every expression the text that it was read from.
 
     A printer that rewrites ``a::text`` or ``date_trunc('month', d)`` changes names, types and now
@@ -42,17 +44,17 @@ class _Parser(DuckDB.Parser):
     """
 
 
-def _keeps_text(name: str) -> Callable[..., exp.Expression | None]:
-    parse_part = getattr(DuckDB.Parser, name)
+def _keeps_text(name: str) -> Callable[..., exp.Expr | None]:
+    parse_part = getattr(DuckDBParser, name)
 
-    def wrapper(self: Any, *args: Any, **kwargs: Any) -> exp.Expression | None:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> exp.Expr | None:
         first = self._curr
-        node: exp.Expression | None = parse_part(self, *args, **kwargs)
+        node: exp.Expr | None = parse_part(self, *args, **kwargs)
         last = self._prev
-        if isinstance(node, exp.Expression) and first is not None and last is not None:
-            if last.end >= first.start:
-                node.meta[_TEXT] = self.sql[first.start : last.end + 1]
-                node.meta[_LINE] = first.line
+        known = isinstance(node, exp.Expr) and first is not None and last is not None
+        if known and node is not None and last.end >= first.start:
+            node.meta[_TEXT] = self.sql[first.start : last.end + 1]
+            node.meta[_LINE] = first.line
         return node
 
     return wrapper
@@ -65,35 +67,33 @@ for _name in (
     setattr(_Parser, _name, _keeps_text(_name))
 
 
-class _Generator(DuckDB.Generator):
+class _Generator(DuckDBGenerator):
     """sqlglot's DuckDB printer, repeating verbatim what kept its text."""
 
-    def join_sql(self, expression: exp.Join) -> str:
+    def join_sql(self, expression: exp.Join, join_op: str | None = None) -> str:
         """A comma stays a comma, also before UNNEST."""
         if not any(expression.args.get(k) for k in ("method", "side", "kind", "on", "using")):
             return f", {self.sql(expression, 'this')}"
-        return str(super().join_sql(expression))
+        return str(super().join_sql(expression, join_op))
 
-    def sql(
-        self, expression: Any, key: str | None = None, comment: bool = True
-    ) -> str:
+    def sql(self, expression: Any, key: str | None = None, comment: bool = True) -> str:
         """``expression`` (or its argument ``key``) as SQL."""
         target = expression
-        if key and isinstance(expression, exp.Expression):
+        if key and isinstance(expression, exp.Expr):
             target = expression.args.get(key)
-        if isinstance(target, exp.Expression):
+        if isinstance(target, exp.Expr):
             kept = target.meta.get(_TEXT)
             if kept is not None:
                 return str(kept)
         return str(super().sql(expression, key, comment))
 
 
-def render(node: exp.Expression) -> str:
+def render(node: exp.Expr) -> str:
     """``node`` as DuckDB SQL: as it was written, where it was not changed."""
     return _Generator(dialect=DIALECT, comments=False).generate(node, copy=False)
 
 
-def as_written(node: exp.Expression) -> str:
+def as_written(node: exp.Expr) -> str:
     """``node`` for people: as it was written, on one line and without comments."""
     if _SHOWN in node.meta:
         return str(node.meta[_SHOWN])
@@ -106,20 +106,20 @@ def as_written(node: exp.Expression) -> str:
     return " ".join(written.split())
 
 
-def keep_shown(node: exp.Expression) -> None:
+def keep_shown(node: exp.Expr) -> None:
     """Remember how ``node`` was written before a rule changes it."""
     node.meta[_SHOWN] = as_written(node)
 
 
-def touch(node: exp.Expression) -> None:
+def touch(node: exp.Expr) -> None:
     """Forget the text of a node that was changed, and of everything around it."""
-    part: exp.Expression | None = node
+    part: exp.Expr | None = node
     while part is not None:
         part.meta.pop(_TEXT, None)
         part = part.parent
 
 
-def with_text(node: exp.Expression, written: str) -> exp.Expression:
+def with_text(node: exp.Expr, written: str) -> exp.Expr:
     """``node`` printed as ``written`` from now on."""
     node.meta[_TEXT] = written
     return node
@@ -130,12 +130,12 @@ def braces(sql: str) -> str:
     return sql.replace("{", "{{").replace("}", "}}")
 
 
-def text(node: exp.Expression) -> str:
+def text(node: exp.Expr) -> str:
     """``node`` as DuckDB SQL inside a template."""
     return braces(render(node))
 
 
-def conjuncts(condition: exp.Expression | None) -> list[exp.Expression]:
+def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
     """The top-level conjuncts in written order.
 
     >>> [render(c) for c in conjuncts(parse("SELECT a AND (b AND c) AND (d OR e)").selects[0])]
@@ -167,15 +167,13 @@ def normal(sql: str) -> str:
     return re.sub(r'[\s"();]+', " ", sql).strip().lower().replace(" ", "")
 
 
-def first_line(node: exp.Expression) -> int | None:
+def first_line(node: exp.Expr) -> int | None:
     """The line, from 1, on which ``node`` begins, where the parser kept it."""
-    lines = [
-        part.meta[key] for part in node.walk() for key in (_LINE, "line") if key in part.meta
-    ]
+    lines = [part.meta[key] for part in node.walk() for key in (_LINE, "line") if key in part.meta]
     return min(lines) if lines else None
 
 
-def own_nodes(node: exp.Expression) -> Iterator[exp.Expression]:
+def own_nodes(node: exp.Expr) -> Iterator[exp.Expr]:
     """The expressions of ``node`` that are not inside a nested query."""
     yield node
     for child in node.iter_expressions():
@@ -183,7 +181,7 @@ def own_nodes(node: exp.Expression) -> Iterator[exp.Expression]:
             yield from own_nodes(child)
 
 
-def functions(node: exp.Expression) -> Iterator[tuple[exp.Func, str]]:
+def functions(node: exp.Expr) -> Iterator[tuple[exp.Func, str]]:
     """The function calls of ``node`` outside nested queries, each with DuckDB's name for it."""
     for part in own_nodes(node):
         if isinstance(part, exp.Anonymous):

@@ -41,9 +41,7 @@ class DuckDbCatalog:
             database, schema = "", database
         where = f"lower(table_name) = {literal(name)}"
         where += f" AND lower(schema_name) = {literal(schema) if schema else 'current_schema()'}"
-        where += (
-            f" AND lower(database_name) = {literal(database) if database else 'current_database()'}"
-        )
+        where += f" AND lower(database_name) = {literal(database) if database else 'current_database()'}"
         found = self._execute(
             "SELECT database_name, schema_name, table_name, list(column_name ORDER BY column_index)"
             f" FROM duckdb_columns() WHERE {where} GROUP BY ALL"

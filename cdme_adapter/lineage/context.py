@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cdme_adapter.errors import QuestionError
@@ -28,6 +28,7 @@ class Context:
     graph: Graph
     freshness: Freshness
     masking: Masking
+    _tables: dict[int, Table | None] = field(default_factory=dict)
 
     @staticmethod
     def over(store: Store, manifest: Manifest, show_pii: bool = False) -> Context:
@@ -78,7 +79,10 @@ class Context:
         """The table of a generation's relation, or None where it is gone or is no table."""
         if generation.relation.startswith("file."):
             return None
-        return open_table(self.store.con, generation, self.masking.of(generation.relation))
+        if generation.id not in self._tables:
+            masked = self.masking.of(generation.relation)
+            self._tables[generation.id] = open_table(self.store.con, generation, masked)
+        return self._tables[generation.id]
 
     def need_table(self, generation: Generation) -> Table:
         """The table of a generation's relation; an error where there is nothing to ask."""

@@ -33,7 +33,7 @@ class Destinations:
 
     def _start(self) -> Layer:
         table = self.scratch.table_of(["tag", "ord"], list(enumerate(self.ordinals)))
-        return Layer(table, {at: at for at in range(len(self.ordinals))})
+        return Layer(table, {at: at for at in range(len(self.ordinals))}, len(self.ordinals))
 
     def layer(self, node: Node) -> Layer | None:
         """What the records reach at a node."""
@@ -102,7 +102,7 @@ class Destinations:
         for other, parent in self.ctx.graph.parents(node):
             if other.role is not Role.DIRECT or other.input == edge.input:
                 continue
-            for part in Walk(self.ctx.graph, self.scratch).hop(Layer(table, {0: 0}), other):
+            for part in Walk(self.ctx.graph, self.scratch).hop(Layer(table, {0: 0}, count), other):
                 if part.table is None:
                     continue
                 rows = self.ctx.store.rows(f"SELECT ord FROM {part.table} ORDER BY ord")

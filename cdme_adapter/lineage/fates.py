@@ -114,7 +114,7 @@ class Fates:
     def _judge(self, node: Node) -> str:
         """The table (ord, code) of a node's records."""
         hops = self.down.get(node, [])
-        parts = [part for edge, following in hops for part in self._evidence(edge, following)]
+        parts = [part for edge, following in hops for part in self._evidence(node, edge, following)]
         floor = max((UNKNOWN * _CLASS for edge, _ in hops if not edge.known), default=0)
         default = max(self._unaccounted(node), floor)
         known = " UNION ALL ".join(parts) or "SELECT NULL::BIGINT, NULL::BIGINT WHERE false"
@@ -141,7 +141,7 @@ class Fates:
         rows = (generation.row_count if generation else None) or 0
         return f"(SELECT range AS ord FROM range({rows}))"
 
-    def _evidence(self, edge: Edge, following: Node) -> list[str]:
+    def _evidence(self, source: Node, edge: Edge, following: Node) -> list[str]:
         """SELECTs of (ord, code): what an edge's metadata shows of its input's records."""
         parts = [
             self._carried(edge, path, chain, following) for path, chain in enumerate(edge.chains)
@@ -154,11 +154,17 @@ class Fates:
         )
         parts.append(
             f"SELECT i, {base} + CAST(reason AS BIGINT) * {_REASON} + CASE verdict {ranks} END"
-            f" FROM {edge.store}.store_filtered WHERE edge = {edge.id}"
+            f" FROM {edge.store}.store_filtered{self._only(source)} WHERE edge = {edge.id}"
         )
         code = ERROR * _CLASS + place + self._edge_at[edge.id] * _EDGE
-        parts.append(f"SELECT i, {code} FROM {edge.store}.store_errors WHERE {error_test(edge)}")
+        parts.append(f"SELECT i, {code} FROM {edge.store}.store_errors{self._only(source)}"
+            f" WHERE {error_test(edge)}")
         return parts
+
+    def _only(self, node: Node) -> str:
+        """Keeps the evidence to the records that were asked about."""
+        present = self._present.get(node)
+        return f" SEMI JOIN {present} s ON s.ord = i" if present else ""
 
     def _carried(self, edge: Edge, path: int, chain: tuple[int, ...], following: Node) -> str:
         """The codes of the outputs, brought back to the inputs over one chain."""

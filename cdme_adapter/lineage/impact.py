@@ -47,11 +47,12 @@ def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
         rows = ctx.store.rows(f"SELECT ord FROM {asked} ORDER BY pos{limit}")
         picked = [row[0] for row in rows]
         walk = Walk(ctx.graph, scratch, forward=True)
-        every = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")[0]
-        whole = Layer(every, {0: 0} if count else {})
+        every, _ = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")
+        whole = Layer(every, {0: 0} if count else {}, count)
         layers = walk.run(start, whole, down.hops)
         reaches = totals(ctx, layers)
-        records = _records(ctx, question, walk, down, picked)
+        each = layers if count == 1 else _each(walk, down, picked)
+        records = _records(ctx, question, down.start, picked, each)
         files = _export(ctx, question, start, whole, layers)
     reached = {entry["relation"] for entry in reaches} | ({relation} if count else set())
     stale, ends = down.staleness(ctx, layers)
@@ -129,14 +130,19 @@ class _Downstream:
         return worst(states), sorted({*behind, *doubtful})
 
 
-def _records(
-    ctx: Context, question: ImpactQuestion, walk: Walk, down: _Downstream, picked: list[int]
-) -> list[dict[str, Any]]:
+def _each(walk: Walk, down: _Downstream, picked: list[int]) -> Layers:
+    """What each of the picked records reaches."""
     table = walk.scratch.table_of(["tag", "ord"], list(enumerate(picked)))
-    layer = Layer(table, {at: at for at in range(len(picked))})
-    reached = collect(ctx, walk.run(down.start, layer, down.hops), question.limit)
+    layer = Layer(table, {at: at for at in range(len(picked))}, len(picked))
+    return walk.run(down.start, layer, down.hops)
+
+
+def _records(
+    ctx: Context, question: ImpactQuestion, start: Node, picked: list[int], layers: Layers
+) -> list[dict[str, Any]]:
+    reached = collect(ctx, layers, question.limit)
     shown = Shown(ctx, reached)
-    own = ctx.show(down.start, picked, present=True)
+    own = ctx.show(start, picked, present=True)
     return [
         {
             **own[ordinal],

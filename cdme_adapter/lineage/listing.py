@@ -56,8 +56,13 @@ def _read(ctx: Context, layer: Layer, limit: int) -> tuple[dict[int, int], dict[
     """Per tag the number of records and the first ordinals."""
     if layer.table is None:
         return {}, {}
-    rows = ctx.store.rows(f"SELECT tag, count(*) FROM {layer.table} GROUP BY tag")
-    counts = dict(rows)
+    tags = set(layer.owner.values())
+    if len(tags) == 1:
+        counts = dict.fromkeys(tags, layer.count)
+    else:
+        counts = dict(
+            ctx.store.rows(f"SELECT tag, count(*) FROM {layer.table} GROUP BY tag")
+        )
     select = f"SELECT tag, ord FROM {layer.table} ORDER BY tag, ord"
     if limit and len(counts) == 1:
         select += f" LIMIT {limit}"

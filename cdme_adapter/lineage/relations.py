@@ -85,10 +85,12 @@ def fetch_records(store: Store, table: Table, ordinals: Iterable[int]) -> dict[i
     if not wanted:
         return {}
     selected = ", ".join(c.sql("r") for c in table.columns)
+    plain = table.numbered and table.consecutive
     rows = store.rows(
         f"SELECT {table.ordinal}, {selected} FROM {table.source}"
-        f" JOIN (SELECT unnest(?::BIGINT[]) AS ord) w ON {table.ordinal} = w.ord",
-        [wanted],
+        " JOIN (SELECT unnest(?::BIGINT[]) AS ord) w"
+        f" ON {'r.rowid' if plain else table.ordinal} = w.ord",
+        [[ordinal + table.low for ordinal in wanted] if plain else wanted],
     )
     return {row[0]: table.record(row[1:]) for row in rows}
 
@@ -96,7 +98,7 @@ def fetch_records(store: Store, table: Table, ordinals: Iterable[int]) -> dict[i
 def fetch_keys(store: Store, generation: Generation, ordinals: Iterable[int]) -> dict[int, str]:
     """The stored keys of records, as JSON text."""
     wanted = sorted(set(ordinals))
-    if not wanted:
+    if not wanted or not generation.key_columns:
         return {}
     return dict(
         store.rows(
@@ -131,12 +133,14 @@ def select_ordinals(
     )
     try:
         check_expression(store.con, inner)
-        store.con.execute(f"CREATE TEMP TABLE {target} AS SELECT pos, ord FROM ({inner})")
+        made = store.con.execute(
+            f"CREATE TEMP TABLE {target} AS SELECT pos, ord FROM ({inner})"
+        ).fetchall()
     except CdmeError:
         raise
     except Exception as error:
         raise predicate_error(table, where or order, error) from error
-    return int(store.rows(f"SELECT count(*) FROM {target}")[0][0])
+    return int(made[0][0])
 
 
 def predicate_error(table: Table, text: str, error: Exception) -> QuestionError:

@@ -40,11 +40,14 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         )
         picked = _picked(ctx, asked, question.limit)
         table = scratch.table_of(["tag", "ord"], list(enumerate(picked)))
-        origins = Layer(table, {tag: tag for tag in range(len(picked))})
+        origins = Layer(table, {tag: tag for tag in range(len(picked))}, len(picked))
         layers, ends = _walk(ctx, question, start, scratch, origins)
-        sums = _totals(ctx, question, start, scratch, asked, count)
+        asked_for = {key: layer for key, layer in layers.items() if key[0] in ends}
+        sums = totals(ctx, asked_for)
+        if count > 1:
+            sums = _totals(ctx, question, start, scratch, asked, count)
         witnessed = _witnessed(layers, start, ctx)
-        reached = collect(ctx, {k: v for k, v in layers.items() if k[0] in ends}, question.limit)
+        reached = collect(ctx, asked_for, question.limit)
         records = _records(ctx, question, start, picked, reached, witnessed)
     stale, stale_ends = _staleness(ctx, start, {node for node, _ in layers} & ends)
     return {
@@ -105,7 +108,7 @@ def _totals(
     if not question.fetch:
         return []
     table, _ = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")
-    every = Layer(table, {0: 0} if count else {})
+    every = Layer(table, {0: 0} if count else {}, count)
     layers, ends = _walk(ctx, question, start, scratch, every)
     return totals(ctx, {key: layer for key, layer in layers.items() if key[0] in ends})
 

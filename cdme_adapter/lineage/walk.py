@@ -25,12 +25,13 @@ PATH_LIMIT = 1000
 class Layer:
     """What the origins reach at one node in one role.
 
-    ``table`` holds (tag, ord); ``owner`` gives each origin its tag; ``opaque`` are the origins of
+    ``table`` holds ``count`` rows of (tag, ord); ``owner`` gives each origin its tag; ``opaque`` are the origins of
     which nothing more is known from here on.
     """
 
     table: str | None
     owner: dict[int, int]
+    count: int = 0
     exactness: Exactness = Exactness.EXACT
     opaque: set[int] = field(default_factory=set)
     paths: dict[Path, set[int]] = field(default_factory=dict)
@@ -108,7 +109,7 @@ class Walk:
                 f"SELECT DISTINCT t.tag, p.{get} AS ord FROM {part.table} t"
                 f" JOIN {edge.store}.store_pairs p ON p.{have} = t.ord WHERE p.map = {map_id}"
             )
-            part = self._collapse(Layer(table, part.owner), count)
+            part = self._collapse(Layer(table, part.owner, count))
             if part.table is None:
                 break
         return part
@@ -120,12 +121,12 @@ class Walk:
         rows = known.row_count if known else None
         if rows is None:
             return Layer(None, {}, opaque=set(layer.owner))
-        table, _ = self.scratch.create(f"SELECT 0 AS tag, range AS ord FROM range({rows})")
-        return Layer(table, dict.fromkeys(layer.owner, 0))
+        table, count = self.scratch.create(f"SELECT 0 AS tag, range AS ord FROM range({rows})")
+        return Layer(table, dict.fromkeys(layer.owner, 0), count)
 
-    def _collapse(self, layer: Layer, count: int) -> Layer:
+    def _collapse(self, layer: Layer) -> Layer:
         """Drop origins without records; let origins with the same records share a tag."""
-        if count == 0:
+        if layer.count == 0:
             return Layer(None, {})
         if len(set(layer.owner.values())) == 1:
             return layer
@@ -142,7 +143,7 @@ class Walk:
                 f"DELETE FROM {layer.table} WHERE tag IN (SELECT unnest(?))", spare
             )
         owner = {o: shared[tag] for o, tag in layer.owner.items() if tag in shared}
-        return Layer(layer.table, owner)
+        return Layer(layer.table, owner, layer.count)
 
     def merge(self, parts: list[Layer]) -> Layer:
         """The union of what arrives at a node over several edges and chains."""
@@ -150,6 +151,7 @@ class Walk:
         held = [part for part in parts if part.table is not None]
         if len(held) == 1:
             merged.table, merged.owner = held[0].table, held[0].owner
+            merged.count = held[0].count
         if len(held) < 2:
             return merged
         combined: dict[tuple[int | None, ...], int] = {}
@@ -158,8 +160,8 @@ class Walk:
             merged.owner[origin] = combined.setdefault(tags, len(combined))
         selects = [self._retagged(part, combined, at) for at, part in enumerate(held)]
         merged.table, count = self.scratch.create(" UNION ".join(selects))
-        united = self._collapse(Layer(merged.table, merged.owner), count)
-        merged.table, merged.owner = united.table, united.owner
+        united = self._collapse(Layer(merged.table, merged.owner, count))
+        merged.table, merged.owner, merged.count = united.table, united.owner, united.count
         return merged
 
     def _retagged(self, part: Layer, combined: dict[tuple[int | None, ...], int], at: int) -> str:

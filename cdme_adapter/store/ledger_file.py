@@ -93,8 +93,7 @@ def _nodes(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
         "settle_seconds", "message",
     )  # fmt: skip
     rows = execute(
-        f"SELECT {', '.join(names)} FROM {schema}.store_nodes WHERE run_id = {_text(run_id)}"
-        " ORDER BY node"
+        f"SELECT {', '.join(names)} FROM {schema}.store_nodes WHERE run_id = {_text(run_id)} ORDER BY node"
     )
     return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -109,9 +108,7 @@ def _findings(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]
 
 
 def _discrepancy(edge: dict[str, Any]) -> dict[str, Any]:
-    accounted = sum(
-        edge[name] or 0 for name in ("contributed_count", "filtered_count", "error_count")
-    )
+    accounted = sum(edge[name] or 0 for name in ("contributed_count", "filtered_count", "error_count"))
     return {
         "model": edge["model"],
         "input": edge["input"],

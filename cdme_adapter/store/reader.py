@@ -158,9 +158,7 @@ class Store:
             return self
         self.schemas = self.schemas or find_schemas(self.con)
         check_version(self)
-        self.current = dict(
-            self.rows(f"SELECT relation, generation FROM {self.table('store_current')}")
-        )
+        self.current = dict(self.rows(f"SELECT relation, generation FROM {self.table('store_current')}"))
         self.generations = {g.id: g for g in _generations(self)}
         self.edges = tuple(_edges(self))
         self.by_output, self.by_input = defaultdict(list), defaultdict(list)
@@ -178,9 +176,7 @@ class Store:
     def live_edges_from(self, relation: str) -> list[Edge]:
         """The edges by which models that are stored now read a relation."""
         return [
-            e
-            for e in self.by_input.get(relation, [])
-            if self.current.get(e.model) == e.output_generation
+            e for e in self.by_input.get(relation, []) if self.current.get(e.model) == e.output_generation
         ]
 
     def current_generation(self, relation: str) -> Generation | None:
@@ -211,8 +207,7 @@ class Store:
 def find_schemas(con: Connection) -> tuple[str, ...]:
     """The quoted cdme schemas of all attached databases."""
     rows = con.execute(
-        "SELECT database_name FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-        " ORDER BY 1",
+        "SELECT database_name FROM duckdb_tables() WHERE schema_name = ? AND table_name = ? ORDER BY 1",
         [SCHEMA, "store_meta"],
     ).fetchall()
     if not rows:

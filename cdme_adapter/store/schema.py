@@ -6,8 +6,8 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_generations``: a relation's content as one run left or saw it; ``generation`` names it.
 * ``store_current``: which generation of a model is in its table now.
 * ``store_edges``: (model generation, input generation, role), the metadata of one edge.
-* ``store_steps``: an edge is the union of paths, a path a chain of maps. Windows and aggregates that
-  are joined back stay factorised this way (SEMANTICS.md, Size).
+* ``store_steps``: an edge is the union of paths, a path a chain of maps. Windows and aggregates
+  that are joined back stay factorised this way (SEMANTICS.md, Size).
 * ``store_pairs``: the maps, as (o, i) ordinal pairs.
 * ``store_filtered``: input ordinals of an edge that a clause removed.
 * ``store_keys``: declared keys of the records of a generation, as JSON text.
@@ -132,7 +132,6 @@ def create_statements(schema: str) -> list[str]:
         f"CREATE TABLE IF NOT EXISTS {schema}.{name} ({columns})" for name, columns in TABLES.items()
     ]
     statements += [
-        f"CREATE OR REPLACE VIEW {schema}.{name} AS {sql.format(s=schema)}"
-        for name, sql in VIEWS.items()
+        f"CREATE OR REPLACE VIEW {schema}.{name} AS {sql.format(s=schema)}" for name, sql in VIEWS.items()
     ]
     return statements

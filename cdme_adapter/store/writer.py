@@ -116,8 +116,7 @@ class StoreWriter:
             return
         if found is not None and found > VERSION:
             raise StoreVersionError(
-                f"the cdme schema of {self.database} has version {found}, "
-                f"this CDME writes {VERSION}",
+                f"the cdme schema of {self.database} has version {found}, this CDME writes {VERSION}",
                 remedy="install the newer dbt-cdme, or drop the schema cdme to start anew",
             )
         self.execute("BEGIN")
@@ -162,17 +161,23 @@ class StoreWriter:
     def node(self, run_id: str, node: str, state: str, materialized: str, sql_hash: str,
              seconds: tuple[float, float, float], message: str) -> None:  # fmt: skip
         """What became of a node in a run."""
-        self._insert(
-            "store_nodes", [(run_id, node, state, materialized, sql_hash, *seconds, message)]
-        )
+        self._insert("store_nodes", [(run_id, node, state, materialized, sql_hash, *seconds, message)])
 
     def findings(self, run_id: str, findings: Iterable[Finding]) -> None:
         """Findings of a run."""
         self._insert(
             "store_findings",
             [
-                (run_id, f.code, f.severity, f.model, f.place.file, f.place.line, f.message,
-                 f.remedy)
+                (
+                    run_id,
+                    f.code,
+                    f.severity,
+                    f.model,
+                    f.place.file,
+                    f.place.line,
+                    f.message,
+                    f.remedy,
+                )
                 for f in findings
             ],
         )
@@ -214,16 +219,12 @@ class StoreWriter:
 
     def make_current(self, relation: str, generation: int, run_id: str) -> None:
         """Say which generation a model's table holds now."""
-        self.execute(
-            f"DELETE FROM {self.schema}.store_current WHERE relation = {literal(relation)}"
-        )
+        self.execute(f"DELETE FROM {self.schema}.store_current WHERE relation = {literal(relation)}")
         self._insert("store_current", [(relation, generation, run_id)])
 
     def keys(self, generation: int, rows: str) -> None:
         """Keep declared keys: ``rows`` selects (ordinal, key as JSON text)."""
-        self.execute(
-            f"INSERT INTO {self.schema}.store_keys SELECT {generation}, ordinal, key FROM {rows}"
-        )
+        self.execute(f"INSERT INTO {self.schema}.store_keys SELECT {generation}, ordinal, key FROM {rows}")
 
     def edge(self, e: EdgeRow) -> None:
         """Register an edge."""
@@ -244,17 +245,14 @@ class StoreWriter:
         self._insert("store_steps", rows)
         for number, pairs in maps:
             self.execute(
-                f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs})"
-                " ORDER BY o, i"
+                f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}) ORDER BY o, i"
             )
 
     # -- what a transaction takes back of its own -------------------------------------------------
 
     def forget(self, generation: int) -> None:
         """Delete everything written of a generation and of the edges that lead to it."""
-        edges = (
-            f"SELECT edge FROM {self.schema}.store_edges WHERE output_generation = {generation}"
-        )
+        edges = f"SELECT edge FROM {self.schema}.store_edges WHERE output_generation = {generation}"
         maps = f"SELECT map FROM {self.schema}.store_steps WHERE edge IN ({edges})"
         self.execute(f"DELETE FROM {self.schema}.store_pairs WHERE map IN ({maps})")
         for table in ("store_steps", "store_filtered", "store_reasons", "store_edges"):
@@ -293,15 +291,13 @@ class StoreWriter:
         """The same for a generation's keys and its number of rows."""
         self._renumber("store_keys", "generation", generation, "ordinal", ranks)
         self.execute(
-            f"UPDATE {self.schema}.store_generations SET row_count = {rows}"
-            f" WHERE generation = {generation}"
+            f"UPDATE {self.schema}.store_generations SET row_count = {rows} WHERE generation = {generation}"
         )
 
     def _renumber(self, table: str, owner: str, number: int, column: str, ranks: str) -> None:
         mine = f"{self.schema}.{table}"
         self.execute(
-            f"DELETE FROM {mine} WHERE {owner} = {number}"
-            f" AND {column} NOT IN (SELECT old FROM {ranks})"
+            f"DELETE FROM {mine} WHERE {owner} = {number} AND {column} NOT IN (SELECT old FROM {ranks})"
         )
         self.execute(
             f"UPDATE {mine} SET {column} = r.new FROM {ranks} AS r"

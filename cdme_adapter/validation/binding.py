@@ -76,7 +76,7 @@ class Scratch:
 
     def __init__(self, directory: str | None = None, macros: Iterable[str] = ()) -> None:
         self._connection = duckdb.connect(":memory:")
-        self._connection.execute("SET autoinstall_known_extensions = false")
+        self._connection.execute("SET autoinstall_known_extensions = false; SET threads = 1")
         self._places: set[tuple[str, str]] = set()
         if directory:
             escaped = directory.replace("'", "''")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from cdme_adapter.validation.binding import Scratch, quote
+from cdme_adapter.validation.dependencies import Attr
 from cdme_adapter.validation.predicates import attrs, bare, plain, walk
 from cdme_adapter.validation.relations import Relation
 from cdme_adapter.validation.select_facts import SelectFacts
@@ -62,12 +63,12 @@ class Typer:
             return column.type if column and column.literal != "NULL" else None
         if next(walk(inner, exp.Query), None) is not None:
             return None
-        stubs = self._stubs(facts, inner)
+        stubs = self._stubs(facts, attrs(inner))
         return None if stubs is None else self.scratch.type_of(inner.sql("duckdb"), stubs)
 
-    def _stubs(self, facts: SelectFacts, expression: exp.Expr) -> str | None:
+    def _stubs(self, facts: SelectFacts, used: set[Attr]) -> str | None:
         wanted: dict[str, list[str]] = {}
-        for alias, name in sorted(attrs(expression)):
+        for alias, name in sorted(used):
             source = facts.sources.get(alias)
             column = source.relation.column(name) if source else None
             if column is None or column.type is None:
@@ -81,11 +82,27 @@ class Typer:
         """The output with the types of what it computes."""
         if output.opaque:
             return output
+        pairs = list(zip(output.columns, facts.select.expressions, strict=False))
+        together = self._together(facts, [p for c, p in pairs if c.type is None])
         columns = [
-            c if c.type is not None else replace(c, type=self.of(facts, p))
-            for c, p in zip(output.columns, facts.select.expressions, strict=False)
+            c if c.type is not None else replace(c, type=together.get(id(p)) or self.of(facts, p))
+            for c, p in pairs
         ]
         return replace(output, columns=tuple(columns))
+
+    def _together(self, facts: SelectFacts, projections: list[exp.Expr]) -> dict[int, str | None]:
+        """The types of what a SELECT computes in one question; nothing where that fails."""
+        asked = [p for p in projections if next(walk(p, exp.Query, exp.Null), None) is None]
+        used = {a for p in asked for a in attrs(p)}
+        stubs = self._stubs(facts, used) if len(asked) > 1 else None
+        if not stubs:
+            return {}
+        listed = ", ".join(p.unalias().sql("duckdb") for p in asked)
+        tail = " GROUP BY ALL" if facts.grouped else ""
+        found = self.scratch.bind(f"SELECT {listed} FROM {stubs}{tail}")
+        if not isinstance(found, list) or len(found) != len(asked):
+            return {}
+        return {id(p): c.type for p, c in zip(asked, found, strict=True)}
 
     def fits(self, literal: exp.Expr, data_type: str) -> bool:
         """Whether a string literal is a value of that type."""

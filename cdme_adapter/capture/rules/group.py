@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 def lists(ports: tuple[Port, ...]) -> tuple[tuple[Port, ...], list[str]]:
     """The ports of a grouping over ``ports``, and the aggregates that fill them."""
-    aggregates = [
-        f"list({p.column}) FILTER (WHERE {p.column} IS NOT NULL) AS {p.column}" for p in ports
-    ]
+    aggregates = [f"list({p.column}) FILTER (WHERE {p.column} IS NOT NULL) AS {p.column}" for p in ports]
     return tuple(Port(p.column, p.target, many=True) for p in ports), aggregates
 
 
@@ -75,7 +73,7 @@ def check_having(planner: Planner, prepared: Prepared) -> None:
         planner.check(StepCheck(clause, names, reach, evidence))
 
 
-def _without_window(item: exp.Expression) -> str:
+def _without_window(item: exp.Expr) -> str:
     if has_window(item):
         return f"NULL AS {quote(item.alias_or_name or '__cdme_window')}"
     return text(item)

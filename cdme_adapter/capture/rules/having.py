@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
 
-def split_flags(
-    planner: Planner, select: exp.Select, env: Env, part: str, kind: Kind
-) -> Scope:
+def split_flags(planner: Planner, select: exp.Select, env: Env, part: str, kind: Kind) -> Scope:
     """Split ``part`` (having or qualify) off into flags of an inner query."""
     inner = select.copy()
     condition = inner.args[part].this
@@ -41,11 +39,9 @@ def split_flags(
     return planner.query(outer, env)
 
 
-def _refuse_ambiguous_alias(conjunct: exp.Expression, select: exp.Select) -> None:
+def _refuse_ambiguous_alias(conjunct: exp.Expr, select: exp.Select) -> None:
     """An alias that hides a column may mean one thing in HAVING and another in the SELECT list."""
-    aliases = {
-        item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)
-    }
+    aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
     for column in conjunct.find_all(exp.Column):
         target = aliases.get(column.name.lower()) if not column.table else None
         if target is None or isinstance(target, exp.Column):

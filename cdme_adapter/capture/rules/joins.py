@@ -57,16 +57,14 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
     return groups
 
 
-def _add_group(
-    planner: Planner, groups: list[FromGroup], comma: exp.Join | None, group: FromGroup
-) -> None:
+def _add_group(planner: Planner, groups: list[FromGroup], comma: exp.Join | None, group: FromGroup) -> None:
     """A comma binds weaker than JOIN: it is checked once its right side is complete."""
     if comma is not None:
         _check_cross(planner, comma, groups, group)
     groups.append(group)
 
 
-def _item(planner: Planner, item: exp.Expression, env: Env) -> FromGroup:
+def _item(planner: Planner, item: exp.Expr, env: Env) -> FromGroup:
     """One item, or joins in parentheses."""
     if isinstance(item, exp.Subquery) and _holds_from_items(item.this):
         if item.args.get("alias"):
@@ -77,14 +75,14 @@ def _item(planner: Planner, item: exp.Expression, env: Env) -> FromGroup:
     return FromGroup.of(plan_source(planner, item, env))
 
 
-def _holds_from_items(inner: exp.Expression) -> bool:
+def _holds_from_items(inner: exp.Expr) -> bool:
     """Whether parentheses hold FROM items rather than a query."""
     if isinstance(inner, exp.Subquery):
         return bool(inner.args.get("joins") or inner.args.get("alias"))
     return isinstance(inner, exp.Table)
 
 
-def _parenthesised(planner: Planner, item: exp.Expression, env: Env) -> FromGroup:
+def _parenthesised(planner: Planner, item: exp.Expr, env: Env) -> FromGroup:
     bare = item.copy()
     joins: list[exp.Join] = bare.args.get("joins") or []
     bare.set("joins", None)
@@ -94,7 +92,7 @@ def _parenthesised(planner: Planner, item: exp.Expression, env: Env) -> FromGrou
     return FromGroup(f"({group.sql})", group.visible, group.ports)
 
 
-def _refuse_lateral(item: exp.Expression, left: FromGroup) -> None:
+def _refuse_lateral(item: exp.Expr, left: FromGroup) -> None:
     """A derived table may speak of its left neighbours without saying LATERAL."""
     if not isinstance(item, exp.Subquery):
         return
@@ -138,9 +136,7 @@ def _shown(join: exp.Join) -> str:
     return as_written(shown).lstrip(", ")
 
 
-def _check_cross(
-    planner: Planner, join: exp.Join, groups: list[FromGroup], right: FromGroup
-) -> None:
+def _check_cross(planner: Planner, join: exp.Join, groups: list[FromGroup], right: FromGroup) -> None:
     """A comma or CROSS JOIN removes everything when the other side is empty."""
     clause = planner.clause(Kind.JOIN_NO_MATCH, _shown(join) or join.this.sql(), join)
     left_exists = [f"EXISTS (SELECT 1 FROM {group.sql})" for group in groups]
@@ -149,10 +145,7 @@ def _check_cross(
     for ports, others in ((left_ports, right_exists), (list(right.ports), left_exists)):
         if ports:
             reach = f"SELECT i FROM {{cur}} WHERE {' AND '.join(others)}"
-            evidence = (
-                f"SELECT i, {{no_match}} AS verdict FROM {{cur}} "
-                f"WHERE NOT ({' AND '.join(others)})"
-            )
+            evidence = f"SELECT i, {{no_match}} AS verdict FROM {{cur}} WHERE NOT ({' AND '.join(others)})"
             names = frozenset(port.column for port in ports)
             planner.check(StepCheck(clause, names, reach, evidence))
 
@@ -165,9 +158,7 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGr
     if kind in ("SEMI", "ANTI"):
         role = Role.GUARD if kind == "ANTI" else Role.INDIRECT
         exactness = Exactness.EXACT if kind == "ANTI" else Exactness.SUPERSET
-        right = planner.aside(
-            lambda: _item(planner, join.this, env), role, exactness, f"{kind} JOIN"
-        )
+        right = planner.aside(lambda: _item(planner, join.this, env), role, exactness, f"{kind} JOIN")
     else:
         right = _item(planner, join.this, env)
     if join.args.get("on") is not None:
@@ -222,9 +213,7 @@ def _filtering(
 
 def _natural(left: FromGroup, right: FromGroup) -> list[str]:
     names: list[str] = []
-    known = {
-        column.lower() for v in left.visible if v.columns is not None for column in v.columns
-    }
+    known = {column.lower() for v in left.visible if v.columns is not None for column in v.columns}
     if any(v.columns is None for v in left.visible + right.visible):
         raise UnsupportedConstruct("NATURAL JOIN over columns that are not known")
     for v in right.visible:

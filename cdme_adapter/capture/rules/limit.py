@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 def split_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     """LIMIT over groups, DISTINCT or QUALIFY becomes a LIMIT over their stage."""
     inside = (
-        select.args.get("distinct")
-        or select.args.get("qualify")
-        or is_grouped(select, planner.catalog)
+        select.args.get("distinct") or select.args.get("qualify") or is_grouped(select, planner.catalog)
     )
     if not has_limit(select) or not inside:
         return None
@@ -40,6 +38,7 @@ def split_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     limit, offset = inner.args.get("limit"), inner.args.get("offset")
     inner.set("limit", None)
     inner.set("offset", None)
+    keys: list[str] = []
     if distinct_on(select):
         keep = inner.args.get("order")
         order, keys = (keep.copy(), []) if keep is not None else (None, [])
@@ -102,13 +101,13 @@ def _limit(planner: Planner, prepared: Prepared, select: exp.Select) -> Scope:
     return Scope(prepared.sql(names, tail=tail), prepared.columns(), prepared.ports)
 
 
-def _number(limit: exp.Expression | None) -> int | None:
+def _number(limit: exp.Expr | None) -> int | None:
     """The number of rows that LIMIT keeps, None for a share of them."""
     if limit is None:
         return 0
     if "%" in render(limit) or "PERCENT" in render(limit).upper():
         return None
-    if not isinstance(limit, exp.Limit) or set(k for k, v in limit.args.items() if v) - {"expression"}:
+    if not isinstance(limit, exp.Limit) or {k for k, v in limit.args.items() if v} - {"expression"}:
         raise UnsupportedConstruct(f"{render(limit).strip()}")
     value = limit.expression
     if not isinstance(value, exp.Literal) or value.is_string or not value.name.isdigit():
@@ -116,13 +115,15 @@ def _number(limit: exp.Expression | None) -> int | None:
     return int(value.name)
 
 
-def _distinct_on(planner: Planner, prepared: Prepared, keys: list[exp.Expression]) -> Scope:
+def _distinct_on(planner: Planner, prepared: Prepared, keys: list[exp.Expr]) -> Scope:
     if any(isinstance(key, exp.Literal) for key in keys):
         raise UnsupportedConstruct("DISTINCT ON a constant or an ordinal")
     shown = [text(key) for key in keys]
     hidden = [planner.hidden("k") for _ in keys]
     keyed = [f"({key}) AS {name}" for key, name in zip(shown, hidden, strict=True)]
-    clause = planner.clause(Kind.DISTINCT_ON, f"DISTINCT ON ({', '.join(render(k) for k in keys)})", keys[0])
+    clause = planner.clause(
+        Kind.DISTINCT_ON, f"DISTINCT ON ({', '.join(render(k) for k in keys)})", keys[0]
+    )
     same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM r.{name}" for name in hidden)
     evidence = (
         f"SELECT DISTINCT i, {{rank}} AS verdict FROM (SELECT {{port}} AS i, {', '.join(keyed)}"
@@ -140,5 +141,3 @@ def _check(planner: Planner, prepared: Prepared, clause: int, evidence: str) -> 
         reach = "SELECT DISTINCT {port} AS i FROM {self} WHERE {port} IN (SELECT i FROM {cur})"
         names = frozenset(port.column for port in prepared.ports)
         planner.check(StepCheck(clause, names, reach, evidence))
-
-

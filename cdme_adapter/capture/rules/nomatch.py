@@ -13,13 +13,13 @@ from sqlglot import exp
 from cdme_adapter.capture.scope import Visible, sides
 from cdme_adapter.capture.sqltext import quote, text
 
-_FLIP: dict[type[exp.Expression], type[exp.Expression]] = {
+_FLIP: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.EQ: exp.EQ, exp.NEQ: exp.NEQ, exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE,
     exp.GTE: exp.LTE,
 }  # fmt: skip
 
 # {x} is the record's operand, {lo} and {hi} the least and greatest of the candidates' operands.
-_FALSE_FOR_SOME: dict[type[exp.Expression], str] = {
+_FALSE_FOR_SOME: dict[type[exp.Expr], str] = {
     exp.EQ: "({x} <> {lo} OR {x} <> {hi})",
     exp.LT: "({x} >= {lo})",
     exp.LTE: "({x} > {lo})",
@@ -37,7 +37,7 @@ class _Evidence:
         self.false_for_some: list[str] = []
         self.own: list[str] = []
 
-    def compare(self, kind: type[exp.Expression], mine: str, theirs: str) -> None:
+    def compare(self, kind: type[exp.Expr], mine: str, theirs: str) -> None:
         """A comparison of an operand of this side with one of the other side."""
         if kind is exp.NEQ:
             self.false_for_some.append(f"({mine} IN (SELECT {theirs} FROM {self.other}))")
@@ -45,9 +45,7 @@ class _Evidence:
         number = len(self.facts)
         self.facts += [f"min({theirs}) AS __cdme_lo{number}", f"max({theirs}) AS __cdme_hi{number}"]
         bound = _FALSE_FOR_SOME[kind]
-        self.false_for_some.append(
-            bound.format(x=mine, lo=f"__cdme_lo{number}", hi=f"__cdme_hi{number}")
-        )
+        self.false_for_some.append(bound.format(x=mine, lo=f"__cdme_lo{number}", hi=f"__cdme_hi{number}"))
 
     def theirs(self, conjunct: str) -> None:
         """A conjunct on the other side alone."""
@@ -62,9 +60,7 @@ class _Evidence:
 
     def general(self, conjunct: str) -> None:
         """A conjunct that can only be decided pair by pair."""
-        self.false_for_some.append(
-            f"EXISTS (SELECT 1 FROM {self.other} WHERE ({conjunct}) IS FALSE)"
-        )
+        self.false_for_some.append(f"EXISTS (SELECT 1 FROM {self.other} WHERE ({conjunct}) IS FALSE)")
 
     def sql(self, side: str) -> str:
         """Rows (i, verdict) for the records in {cur}."""
@@ -83,7 +79,7 @@ class _Evidence:
 
 def no_match_evidence(
     side: str, side_names: tuple[Visible, ...], other: str, other_names: tuple[Visible, ...],
-    on: list[exp.Expression], using: list[str],
+    on: list[exp.Expr], using: list[str],
 ) -> str:  # fmt: skip
     """A template selecting (i, verdict) for records of ``side`` without a partner in ``other``."""
     evidence = _Evidence(other)
@@ -97,7 +93,7 @@ def no_match_evidence(
     return evidence.sql(side)
 
 
-def _without_between(conjunct: exp.Expression) -> list[exp.Expression]:
+def _without_between(conjunct: exp.Expr) -> list[exp.Expr]:
     bare = conjunct.unnest()
     if isinstance(bare, exp.Between) and not bare.args.get("symmetric"):
         low = exp.GTE(this=bare.this.copy(), expression=bare.args["low"].copy())
@@ -107,7 +103,7 @@ def _without_between(conjunct: exp.Expression) -> list[exp.Expression]:
 
 
 def _sort(
-    evidence: _Evidence, conjunct: exp.Expression, mine: frozenset[str], every: tuple[Visible, ...]
+    evidence: _Evidence, conjunct: exp.Expr, mine: frozenset[str], every: tuple[Visible, ...]
 ) -> None:
     used = sides(conjunct, every)
     if used is None:
@@ -116,7 +112,7 @@ def _sort(
         evidence.mine(text(conjunct))
     elif not used & mine:
         evidence.theirs(text(conjunct))
-    elif type(conjunct) in _FLIP:
+    elif isinstance(conjunct, exp.Binary) and type(conjunct) in _FLIP:
         left, right = sides(conjunct.left, every), sides(conjunct.right, every)
         if left and right and left <= mine and not right & mine:
             evidence.compare(type(conjunct), text(conjunct.left), text(conjunct.right))

@@ -17,7 +17,7 @@ def projections(select: exp.Select, visible: tuple[Visible, ...]) -> list[str]:
     return [_projection(item, visible) for item in select.expressions]
 
 
-def _projection(item: exp.Expression, visible: tuple[Visible, ...]) -> str:
+def _projection(item: exp.Expr, visible: tuple[Visible, ...]) -> str:
     star = _star(item)
     if star is None:
         return text(item)
@@ -33,7 +33,7 @@ def _projection(item: exp.Expression, visible: tuple[Visible, ...]) -> str:
     return text(item)
 
 
-def _star(item: exp.Expression) -> exp.Star | None:
+def _star(item: exp.Expr) -> exp.Star | None:
     if isinstance(item, exp.Star):
         return item
     if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
@@ -41,7 +41,7 @@ def _star(item: exp.Expression) -> exp.Star | None:
     return None
 
 
-def _of_star(item: exp.Expression, visible: tuple[Visible, ...]) -> list[Visible]:
+def _of_star(item: exp.Expr, visible: tuple[Visible, ...]) -> list[Visible]:
     if isinstance(item, exp.Column):
         found = [v for v in visible if v.alias.lower() == item.table.lower()]
         if not found:
@@ -86,7 +86,7 @@ def _own_columns(select: exp.Select) -> list[exp.Column]:
         if key in ("from_", "with_"):
             continue
         for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, exp.Expression):
+            if isinstance(part, exp.Expr):
                 found += [c for c in own_nodes(part) if isinstance(c, exp.Column)]
     return found
 
@@ -101,11 +101,11 @@ def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select
     aliases = {v.alias.lower() for v in visible}
     columns = {c.lower() for v in visible for c in v.columns or ()}
     for column in _own_columns(select):
-        if column.args.get("db") is not None and column.table.lower() in aliases:
-            if column.text("db").lower() not in aliases | columns:
-                column.set("db", None)
-                column.set("catalog", None)
-                touch(column)
+        schema = column.text("db").lower()
+        if schema and column.table.lower() in aliases and schema not in aliases | columns:
+            column.set("db", None)
+            column.set("catalog", None)
+            touch(column)
         if not column.table and column.name.lower() in aliases - columns:
             raise UnsupportedConstruct(f"the whole row {quote(column.name)} used as a value")
     return select

@@ -100,8 +100,7 @@ def _kept(
     port = Port(planner.hidden("p"), name)
     hidden = ", ".join(node.hidden)
     rows = (
-        f"(SELECT * EXCLUDE ({hidden}), {flag}, rowid AS {port.column} FROM temp.{name})"
-        f" AS {HIDDEN}groups"
+        f"(SELECT * EXCLUDE ({hidden}), {flag}, rowid AS {port.column} FROM temp.{name}) AS {HIDDEN}groups"
     )
     planner.check(CaseCheck((clause,), frozenset({port.column}), rows, (flag,)))
     order = query.args.get("order")
@@ -119,9 +118,9 @@ def _limited(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
     return planner.query(outer, env)
 
 
-def _branches(query: exp.Expression) -> list[exp.Expression]:
+def _branches(query: exp.Expr) -> list[exp.Expr]:
     """The branches of a chain of the same union, in written order."""
-    branches: list[exp.Expression] = []
+    branches: list[exp.Expr] = []
     kind = (bool(query.args.get("distinct")), bool(query.args.get("by_name")))
     while True:
         branches.insert(0, query.expression)
@@ -136,7 +135,7 @@ def _branches(query: exp.Expression) -> list[exp.Expression]:
         query = left
 
 
-def _branch(planner: Planner, branch: exp.Expression, env: Env) -> Scope:
+def _branch(planner: Planner, branch: exp.Expr, env: Env) -> Scope:
     if not blocks(branch, planner.catalog):
         return planner.query(branch, env)
     name, columns = planner.stage(branch, env)
@@ -148,9 +147,7 @@ def _aligned(scope: Scope, ports: tuple[Port, ...]) -> str:
     """A branch with the ports of every branch, NULL where they are not its own."""
     own = {port.column for port in scope.ports}
     drop = f" EXCLUDE ({', '.join(own)})" if own else ""
-    columns = [
-        port.column if port.column in own else f"NULL::BIGINT AS {port.column}" for port in ports
-    ]
+    columns = [port.column if port.column in own else f"NULL::BIGINT AS {port.column}" for port in ports]
     return f"(SELECT {', '.join([f'*{drop}', *columns])} FROM ({scope.sql}) AS {HIDDEN}branch)"
 
 

@@ -23,7 +23,7 @@ def is_grouped(select: exp.Select, catalog: Catalog) -> bool:
     return any(has_aggregate(part, catalog) for part in parts if part is not None)
 
 
-def has_aggregate(node: exp.Expression, catalog: Catalog) -> bool:
+def has_aggregate(node: exp.Expr, catalog: Catalog) -> bool:
     """Whether an aggregate over groups stands in the expression, outside nested queries."""
     for function, name in functions(node):
         if isinstance(function, exp.AggFunc) or catalog.is_aggregate(name):
@@ -37,7 +37,7 @@ def has_aggregate(node: exp.Expression, catalog: Catalog) -> bool:
     return False
 
 
-def has_window(node: exp.Expression) -> bool:
+def has_window(node: exp.Expr) -> bool:
     """Whether a window function stands in the expression, outside nested queries."""
     return any(isinstance(part, exp.Window) for part in own_nodes(node))
 
@@ -52,7 +52,7 @@ def projects_volatile(select: exp.Select, catalog: Catalog) -> bool:
     return any(is_volatile(projection, catalog) for projection in select.expressions)
 
 
-def is_volatile(node: exp.Expression, catalog: Catalog) -> bool:
+def is_volatile(node: exp.Expr, catalog: Catalog) -> bool:
     """Whether two evaluations of the expression may differ."""
     return any(catalog.is_volatile(name) for _, name in functions(node))
 
@@ -63,7 +63,7 @@ def is_distinct(select: exp.Select) -> bool:
     return distinct is not None and distinct.args.get("on") is None
 
 
-def distinct_on(select: exp.Select) -> list[exp.Expression]:
+def distinct_on(select: exp.Select) -> list[exp.Expr]:
     """The expressions of DISTINCT ON, none where there is none."""
     distinct = select.args.get("distinct")
     on = distinct.args.get("on") if distinct is not None else None
@@ -72,12 +72,12 @@ def distinct_on(select: exp.Select) -> list[exp.Expression]:
     return list(on.expressions) if isinstance(on, exp.Tuple) else [on]
 
 
-def has_limit(select: exp.Expression) -> bool:
+def has_limit(select: exp.Expr) -> bool:
     """LIMIT, OFFSET or a percentage."""
     return bool(select.args.get("limit") or select.args.get("offset"))
 
 
-def blocks(query: exp.Expression, catalog: Catalog) -> bool:
+def blocks(query: exp.Expr, catalog: Catalog) -> bool:
     """Whether the query, used inside another, must be materialised as a stage.
 
     Aggregations need an identity for their groups; windows, LIMIT, DISTINCT ON and volatile
@@ -116,7 +116,7 @@ def refuse_unknown_parts(select: exp.Select, catalog: Catalog) -> None:
             _refuse_in_expression(join.args["on"], catalog)
 
 
-def _refuse_in_expression(node: exp.Expression, catalog: Catalog) -> None:
+def _refuse_in_expression(node: exp.Expr, catalog: Catalog) -> None:
     for part in own_nodes(node):
         if isinstance(part, exp.Columns):
             raise UnsupportedConstruct("COLUMNS()")
@@ -134,7 +134,7 @@ def _star_is_plain(star: exp.Star) -> bool:
     return parent is None or isinstance(parent, (exp.Select, exp.Count))
 
 
-def flag_clause(conjunct: exp.Expression) -> str | None:
+def flag_clause(conjunct: exp.Expr) -> str | None:
     """The hidden flag column that a conjunct is, if it is one that a rule made."""
     if isinstance(conjunct, exp.Column) and conjunct.name.startswith(HIDDEN):
         return conjunct.name

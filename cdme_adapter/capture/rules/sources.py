@@ -20,7 +20,7 @@ _SERIES = frozenset({"range", "generate_series"})
 _SUBQUERY_ARGS = {"this", "alias"}
 
 
-def plan_source(planner: Planner, item: exp.Expression, env: Env) -> Source:
+def plan_source(planner: Planner, item: exp.Expr, env: Env) -> Source:
     """Plan one item of a FROM clause."""
     if isinstance(item, exp.Table):
         return _table(planner, item, env)
@@ -34,7 +34,7 @@ def plan_source(planner: Planner, item: exp.Expression, env: Env) -> Source:
     raise UnsupportedConstruct(f"{item.key.upper()} in FROM")
 
 
-def _refuse_extras(item: exp.Expression, known: set[str]) -> None:
+def _refuse_extras(item: exp.Expr, known: set[str]) -> None:
     for key, value in item.args.items():
         if value and key not in known:
             raise UnsupportedConstruct(f"{key.upper()} on a FROM item")
@@ -110,7 +110,7 @@ def _cte(planner: Planner, cte: Cte, alias: str, columns: tuple[str, ...]) -> So
     return _renamed(source, alias, columns)
 
 
-def _is_cheap(query: exp.Expression) -> bool:
+def _is_cheap(query: exp.Expr) -> bool:
     """A projection and filter of one relation: reading it twice costs less than keeping it."""
     if not isinstance(query, exp.Select):
         return False
@@ -130,7 +130,7 @@ def _derived(planner: Planner, item: exp.Subquery, env: Env) -> Source:
 
 
 def _from_query(
-    planner: Planner, query: exp.Expression, env: Env, alias: str, columns: tuple[str, ...]
+    planner: Planner, query: exp.Expr, env: Env, alias: str, columns: tuple[str, ...]
 ) -> Source:
     """A query as a FROM item: in place, or as a stage where it blocks."""
     if blocks(query, planner.catalog):
@@ -166,7 +166,7 @@ def _values(item: exp.Values) -> Source:
     return _named(body, alias or "valueslist", columns, names, ())
 
 
-def _generated(item: exp.Expression) -> Source:
+def _generated(item: exp.Expr) -> Source:
     """A series or a list of constants: records that no input made."""
     if any(True for _ in item.find_all(exp.Column)):
         raise UnsupportedConstruct(f"a table function of columns: {render(item)[:60]}")
@@ -175,13 +175,13 @@ def _generated(item: exp.Expression) -> Source:
     return Source(text(item), (visible,), ())
 
 
-def planner_name(item: exp.Expression) -> str:
+def planner_name(item: exp.Expr) -> str:
     """The name that DuckDB gives a table function without an alias."""
     inner = item.this if isinstance(item, exp.Table) else item
     return render(inner).split("(", 1)[0].strip().lower()
 
 
-def _alias_of(item: exp.Expression) -> tuple[str | None, tuple[str, ...]]:
+def _alias_of(item: exp.Expr) -> tuple[str | None, tuple[str, ...]]:
     alias = item.args.get("alias")
     if alias is None:
         return None, ()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
 
-def alias_hidden(expression: exp.Expression, name: str) -> exp.Alias:
+def alias_hidden(expression: exp.Expr, name: str) -> exp.Expr:
     """``(expression) AS name``."""
     return exp.alias_(exp.paren(expression.copy(), copy=False), name, copy=False)
 
@@ -25,9 +25,7 @@ def alias_hidden(expression: exp.Expression, name: str) -> exp.Alias:
 def outer_over(inner: exp.Select, hidden: list[str], flags: list[str]) -> exp.Select:
     """SELECT * EXCLUDE (hidden) FROM (inner) WHERE flags."""
     star = exp.Star(except_=[exp.column(name) for name in hidden]) if hidden else exp.Star()
-    derived = exp.Subquery(
-        this=inner, alias=exp.TableAlias(this=exp.to_identifier(f"{HIDDEN}inner"))
-    )
+    derived = exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier(f"{HIDDEN}inner")))
     outer = exp.Select(expressions=[star]).from_(derived, copy=False)
     if flags:
         outer = outer.where(*(exp.column(flag) for flag in flags), copy=False)

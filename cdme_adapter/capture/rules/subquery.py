@@ -1,8 +1,8 @@
 """Subqueries in expressions: they stay as they are; what they read is consulted.
 
 Their relations take part indirectly, or as guards where the subquery asks for an absence as a
-conjunct of its own (SEMANTICS.md, Role). A CTE that a subquery names comes along in a WITH clause of
-its own, or as the stage that it already is.
+conjunct of its own (SEMANTICS.md, Role). A CTE that a subquery names comes along in a WITH clause
+of its own, or as the stage that it already is.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _FREE_FUNCTIONS = (exp.GenerateSeries, exp.Unnest, exp.Explode)
 
 
-def nested_queries(node: exp.Expression) -> list[exp.Expression]:
+def nested_queries(node: exp.Expr) -> list[exp.Expr]:
     """The outermost queries inside an expression (not FROM items)."""
-    found: list[exp.Expression] = []
+    found: list[exp.Expr] = []
 
-    def walk(part: exp.Expression) -> None:
+    def walk(part: exp.Expr) -> None:
         if isinstance(part, exp.Query) and not isinstance(part, exp.Subquery):
             found.append(part)
             return
@@ -39,7 +39,7 @@ def nested_queries(node: exp.Expression) -> list[exp.Expression]:
     return found
 
 
-def predicate_kind(conjunct: exp.Expression) -> tuple[Kind, Role] | None:
+def predicate_kind(conjunct: exp.Expr) -> tuple[Kind, Role] | None:
     """semi_join or anti_join where a conjunct is nothing but IN, EXISTS, ANY or ALL.
 
     >>> predicate_kind(parse("SELECT a NOT IN (SELECT 1)").selects[0])[0].value
@@ -61,9 +61,7 @@ def predicate_kind(conjunct: exp.Expression) -> tuple[Kind, Role] | None:
     return Kind.SEMI_JOIN, Role.INDIRECT
 
 
-def settle_subqueries(
-    planner: Planner, node: exp.Expression, env: Env, role: Role = Role.INDIRECT
-) -> None:
+def settle_subqueries(planner: Planner, node: exp.Expr, env: Env, role: Role = Role.INDIRECT) -> None:
     """Make every subquery of an expression bind on its own, and say what it reads."""
     for query in nested_queries(node):
         relations, columns = _reads(planner, query, env)
@@ -74,7 +72,7 @@ def settle_subqueries(
         query.meta[INNER] = columns
 
 
-def _reads(planner: Planner, query: exp.Expression, env: Env) -> tuple[set[str], frozenset[str]]:
+def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], frozenset[str]]:
     """The stored relations that a query reads, and the columns that it can see of its own."""
     if any(is_volatile(part, planner.catalog) for part in query.find_all(exp.Func)):
         raise UnsupportedConstruct("a volatile function in a subquery")
@@ -90,30 +88,30 @@ def _reads(planner: Planner, query: exp.Expression, env: Env) -> tuple[set[str],
     return relations, frozenset(columns)
 
 
-def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], set[str]]:
+def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], frozenset[str]]:
     if not isinstance(table.this, exp.Identifier):
         raise UnsupportedConstruct(f"the table function {table.this.key}() in a subquery")
     cte = env.get(table.name.lower()) if not table.db else None
     if cte is not None:
         relations, names = _reads(planner, cte.query, cte.env)
-        return relations, set(names) | {c.lower() for c in cte.columns}
+        return relations, names | {c.lower() for c in cte.columns}
     info = planner.catalog.relation(table.catalog, table.db, table.name)
     if info is None:
         raise UnsupportedConstruct(f"{table.sql()} is not a relation of the database")
-    names = {c.lower() for c in info.columns}
+    own = frozenset(c.lower() for c in info.columns)
     if info.view_sql is None:
         planner.relations[info.id] = info
-        return {info.id}, names
+        return {info.id}, own
     created = parse(info.view_sql)
     query = created.expression if isinstance(created, exp.Create) else created
-    return _reads(planner, query, {})[0], names
+    return _reads(planner, query, {})[0], own
 
 
-def _bring_ctes(planner: Planner, query: exp.Expression, env: Env) -> None:
+def _bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
     """Give a query the CTEs of its surroundings that it names."""
     needed: dict[str, Cte] = {}
 
-    def need(part: exp.Expression, names: Env) -> None:
+    def need(part: exp.Expr, names: Env) -> None:
         for table in part.find_all(exp.Table):
             name = table.name.lower()
             cte = names.get(name) if not table.db else None
@@ -160,7 +158,7 @@ def _definition(planner: Planner, name: str, cte: Cte) -> exp.CTE:
     return exp.CTE(this=body, alias=alias)
 
 
-def refuse_subqueries(node: exp.Expression, where: str) -> None:
+def refuse_subqueries(node: exp.Expr, where: str) -> None:
     """Raise UnsupportedConstruct where a subquery stands in a place that no rule knows."""
     if nested_queries(node):
         raise UnsupportedConstruct(f"a subquery in {where}: {render(node)[:60]}")

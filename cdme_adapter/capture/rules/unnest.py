@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
 
-def unnests(select: exp.Select) -> list[exp.Expression]:
+def unnests(select: exp.Select) -> list[exp.Expr]:
     """The UNNEST calls of a SELECT list."""
     return [
         part
@@ -63,9 +63,7 @@ def join_unnest(planner: Planner, left: FromGroup, join: exp.Join, kind: str) ->
         if left.ports:
             inside = "WHERE {port} IN (SELECT i FROM {cur})"
             reach = f"SELECT DISTINCT {{port}} AS i FROM {joined} {inside}"
-            evidence = (
-                f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict FROM {left.sql} {inside}"
-            )
+            evidence = f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict FROM {left.sql} {inside}"
             ports = frozenset(port.column for port in left.ports)
             planner.check(StepCheck(clause, ports, reach, evidence))
     return FromGroup(joined, (*left.visible, visible), left.ports)

@@ -22,17 +22,13 @@ from cdme_adapter.provenance import Role
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
-FALSE_WORD = {
-    kind: f"{{{FALSE_VERDICT.get(kind, Verdict.FALSE).value}}}" for kind in Kind
-}
+FALSE_WORD = {kind: f"{{{FALSE_VERDICT.get(kind, Verdict.FALSE).value}}}" for kind in Kind}
 """The template word of the verdict on a record for which a clause of this kind is FALSE."""
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.GT, exp.LTE, exp.GTE)
 
 
-def check_where(
-    planner: Planner, where: exp.Where | None, groups: list[FromGroup], env: Env
-) -> None:
+def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGroup], env: Env) -> None:
     """Register the conjuncts of WHERE and how to check them."""
     if where is None:
         return
@@ -57,7 +53,7 @@ def check_where(
         _check_prefixes(planner, parts, clauses, groups)
 
 
-def _clause(planner: Planner, part: exp.Expression) -> int:
+def _clause(planner: Planner, part: exp.Expr) -> int:
     flag = flag_clause(part)
     if flag is not None:
         return planner.register(planner.flags[flag])
@@ -104,13 +100,11 @@ class _Prefix:
 
     def others(self, component: frozenset[int]) -> list[str]:
         """Non-emptiness of every other component."""
-        return [
-            f"EXISTS (SELECT 1 {self.body(c, [])})" for c in self.components.sets if c != component
-        ]
+        return [f"EXISTS (SELECT 1 {self.body(c, [])})" for c in self.components.sets if c != component]
 
 
 def _check_prefixes(
-    planner: Planner, parts: list[exp.Expression], clauses: list[int], groups: list[FromGroup]
+    planner: Planner, parts: list[exp.Expr], clauses: list[int], groups: list[FromGroup]
 ) -> None:
     every = tuple(v for group in groups for v in group.visible)
     owner = {v.alias: n for n, group in enumerate(groups) for v in group.visible}
@@ -139,7 +133,7 @@ def _check_prefixes(
 
 
 def _evidence(
-    before: _Prefix, number: int, part: exp.Expression, known: tuple[str, frozenset[int]],
+    before: _Prefix, number: int, part: exp.Expr, known: tuple[str, frozenset[int]],
     every: tuple[Visible, ...], owner: dict[str, int],
 ) -> str:  # fmt: skip
     """(i, verdict) of the records that reached a conjunct: FALSE for some derivation, else NULL."""
@@ -165,7 +159,7 @@ def _one_component(before: _Prefix, members: frozenset[int]) -> bool:
 
 
 def _false_between(
-    before: _Prefix, own: frozenset[int], part: exp.Expression, sql: str, members: frozenset[int],
+    before: _Prefix, own: frozenset[int], part: exp.Expr, sql: str, members: frozenset[int],
     every: tuple[Visible, ...], owner: dict[str, int],
 ) -> str:  # fmt: skip
     """FALSE for some pair, of a conjunct that is TRUE for none.
