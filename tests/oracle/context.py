@@ -62,6 +62,9 @@ class Cte:
     body: exp.Expr
     names: list[str]
     context: Context
+    recursive: bool = False
+    table: Relation | None = None
+    """The rows of the last step, while a recursive CTE is evaluated."""
 
 
 @dataclass(frozen=True)

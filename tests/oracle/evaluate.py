@@ -48,10 +48,13 @@ class _Rewriter:
     inputs: dict[str, tuple[str, list[Any]]] = field(default_factory=dict)
     provs: list[Prov] = field(default_factory=list)
     edges: frozenset[Edge] = frozenset()
+    bound: frozenset[str] = frozenset()
+    """The variables of lambdas and comprehensions."""
 
     def visit(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column):
-            return self._column(node)
+            free = node.table or node.name not in self.bound
+            return self._column(node) if free else node
         if isinstance(node, exp.Any | exp.All):
             raise OracleError("ANY or ALL outside a comparison")
         if subquery.is_subquery(node):
@@ -83,12 +86,19 @@ def prepare(
     context: Context, node: exp.Expr, columns: list[Column], rows: Sequence[Row]
 ) -> Prepared:
     """Replace columns and subqueries by placeholders."""
-    rewriter = _Rewriter(context, columns, rows, provs=[NOTHING] * len(rows))
+    rewriter = _Rewriter(context, columns, rows, provs=[NOTHING] * len(rows), bound=_bound(node))
     sql = transform(node, rewriter.visit).sql("duckdb")
     names = list(rewriter.inputs)
     tuples = list(zip(*(rewriter.inputs[n][1] for n in names), strict=True)) if names else [()] * len(rows)
     inputs = [(name, rewriter.inputs[name][0]) for name in names]
     return Prepared(sql, inputs, tuples, rewriter.provs, rewriter.edges)
+
+
+def _bound(node: exp.Expr) -> frozenset[str]:
+    """The variables that lambdas and comprehensions of an expression bind."""
+    names = {p.name for found in node.find_all(exp.Lambda) for p in found.expressions}
+    names |= {found.expression.name for found in node.find_all(exp.Comprehension)}
+    return frozenset(names)
 
 
 def evaluate(

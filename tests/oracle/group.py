@@ -60,7 +60,7 @@ class Grouped:
         """The expression over the groups."""
 
         def visit(part: exp.Expr) -> exp.Expr:
-            if isinstance(part, QUERIES):
+            if isinstance(part, (*QUERIES, exp.Order, exp.Ordered, exp.Identifier)):
                 return part
             known = self.replacements.get(canonical(part, self.source))
             return exp.column(known) if known else part

@@ -118,6 +118,13 @@ def _output(
     return expand(part, state.relation.columns, aliases, first)
 
 
+def _all_keys(items: list[exp.Expr]) -> list[exp.Expr]:
+    """The keys of GROUP BY ALL: what reads columns outside of aggregates."""
+    plain = [item for item in items if not any(aggregates(item))]
+    keys = [item for item in plain if item.find(exp.Column)]
+    return keys or (plain if len(plain) == len(items) else [])
+
+
 def _grouping_item(
     state: Select, part: exp.Expr, aliases: dict[str, exp.Expr]
 ) -> exp.Expr:
@@ -136,7 +143,7 @@ def _group(state: Select, aliases: dict[str, exp.Expr]) -> None:
     if clause is None and not calls and not state.having:
         return
     if clause is not None and clause.args.get("all"):
-        sets = [[item.node for item in state.items if not any(aggregates(item.node))]]
+        sets = [_all_keys([item.node for item in state.items])]
     else:
         written = clause.expressions if clause is not None else []
         resolved = [_grouping_item(state, part, aliases) for part in written]
@@ -211,7 +218,12 @@ def _project(state: Select) -> tuple[Relation, list[tuple[object, ...]]]:
         edges |= found.edges
         made.append(Column(item.name, None, found.type))
         values.append(found.values)
-    keys = [evaluate(context, key, columns, rows).values for key in state.keys]
+    keys = []
+    for key in state.keys:
+        found = evaluate(context, key, columns, rows)
+        rows = extend(rows, found.provs)
+        edges |= found.edges
+        keys.append(found.values)
     on = [evaluate(context, part, columns, rows).values for part in state.on]
     output = [Row(tuple(v[i] for v in values), row.prov) for i, row in enumerate(rows)]
     sorting = [tuple(k[i] for k in keys) for i in range(len(rows))] if keys else []

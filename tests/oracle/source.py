@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from tests.oracle.context import Context, Cte
 from tests.oracle.evaluate import evaluate
+from tests.oracle.recursion import is_recursive, iterated
 from tests.oracle.model import Column, OracleError, Prov, Relation, Row
 from tests.oracle.names import Outer
 
@@ -35,11 +36,10 @@ def with_ctes(context: Context, node: exp.Expr) -> Context:
     with_ = node.args.get("with_")
     if with_ is None:
         return context
-    if with_.args.get("recursive"):
-        raise OracleError("recursive CTE")
     for cte in with_.expressions:
         alias = alias_of(cte)
-        defined = Cte(cte.this, alias.columns, context)
+        recursive = with_.args.get("recursive") and is_recursive(cte.this, str(alias.table))
+        defined = Cte(cte.this, alias.columns, context, recursive=bool(recursive))
         context = replace(context, ctes={**context.ctes, str(alias.table): defined})
     return context
 
@@ -71,10 +71,12 @@ def _table(context: Context, node: exp.Table) -> Relation:
     name = node.name.lower()
     alias = alias_of(node, name)
     cte = None if node.db else context.ctes.get(name)
-    if cte is not None:
+    if cte is not None and cte.table is not None:
+        relation, names = cte.table, cte.names
+    elif cte is not None:
         inside = replace(cte.context, path=(*context.path, id(node)), role=context.role,
                          recording=context.recording)
-        relation = inside.run(cte.body)
+        relation = iterated(inside, name, cte) if cte.recursive else inside.run(cte.body)
         names = cte.names
     else:
         view = context.session.view(name)

@@ -80,15 +80,20 @@ def predicate(node: exp.Expr) -> Predicate | None:
     if isinstance(node, exp.Exists):
         return Predicate(node.this)
     if isinstance(node, exp.In) and node.args.get("query") is not None:
-        left = node.this
-        while isinstance(left, exp.Paren):
-            left = left.this
-        operands = left.expressions if isinstance(left, exp.Tuple) else [left]
-        return Predicate(node.args["query"], tuple(operands))
+        return Predicate(node.args["query"], _operands(node.this))
     if isinstance(node, COMPARISONS) and isinstance(node.expression, exp.Any | exp.All):
         every = isinstance(node.expression, exp.All)
-        return Predicate(node.expression.this, (node.this,), type(node), every)
+        return Predicate(node.expression.this, _operands(node.this), type(node), every)
     return None
+
+
+def _operands(left: exp.Expr) -> tuple[exp.Expr, ...]:
+    """The left side of a comparison with a subquery: one value or a row of them."""
+    while isinstance(left, exp.Paren):
+        left = left.this
+    if isinstance(left, exp.Tuple) or (isinstance(left, exp.Anonymous) and left.name.lower() == "row"):
+        return tuple(left.expressions)
+    return (left,)
 
 
 def _bodies(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.laws.generator import items, subqueries
 from tests.laws.generator.maker import Menu
 from tests.laws.generator.shapes import distinct, group, grouping, join, lateral, limit, offset
-from tests.laws.generator.shapes import project, setops, special_joins, union, window
+from tests.laws.generator.shapes import project, setops, special_joins, syntax, union, window
 
 CORE = Menu({
     "project": project.project,
@@ -42,6 +42,17 @@ FULL = Menu(
         "natural join": special_joins.natural_join,
         "nested join": special_joins.nested_join,
         "offset": offset.offset,
+        "stars": syntax.stars,
+        "from first": syntax.from_first,
+        "aliases": syntax.aliases,
+        "named window": syntax.named_window,
+        "window over groups": syntax.window_over_groups,
+        "lists, structs, lambdas": syntax.nested_values,
+        "tuple in": syntax.tuple_in,
+        "subquery in having": syntax.having_subquery,
+        "recursive cte": syntax.recursive,
+        "unused cte": syntax.unused_cte,
+        "quoted names": syntax.quoted,
     },
     {
         "in": subqueries.in_,
