@@ -41,7 +41,12 @@ LAYERS: tuple[frozenset[str], ...] = (
 # dbt 2 will load no Python adapters: everything but this thin binding must work without dbt.
 MAY_IMPORT_DBT = frozenset(
     {
-        "adapter", "capture_mixin", "connections", "credentials", "dbt_plugin", "dbt_session",
+        "adapter",
+        "capture_mixin",
+        "connections",
+        "credentials",
+        "dbt_plugin",
+        "dbt_session",
         "questions_mixin",
     }  # fmt: skip
 )
@@ -125,9 +130,7 @@ def test_only_the_binding_imports_dbt(file: Path) -> None:
     assert not found, f"{module_name(file)} must not import {', '.join(sorted(found))}"
 
 
-def test_the_reader_sees_every_kind_of_import(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_reader_sees_every_kind_of_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path / "cdme_adapter")
     file = tmp_path / "cdme_adapter" / "lineage" / "graph.py"
     file.parent.mkdir(parents=True)
