@@ -70,9 +70,7 @@ def audit_keys(ctx: Context, relation: str, generation: Generation) -> Audit | N
         return Audit(relation, "keys", count, "exact")
     masked = ctx.masking.of(relation)
     missing = tuple(parse_key(key, ordinal, masked) for ordinal, key in rows[:_SHOWN])
-    return Audit(
-        relation, "keys", count, "violation", "keys that their records do not have", missing
-    )
+    return Audit(relation, "keys", count, "violation", "keys that their records do not have", missing)
 
 
 def audit_reasons(ctx: Context, edge: Edge, node: Node, size: int, seed: int) -> Iterator[Audit]:

@@ -18,9 +18,7 @@ from cdme_adapter.store.reader import Edge
 _IDENTIFIER = re.compile(r'"((?:[^"]|"")+)"|\b([A-Za-z_]\w*)\b')
 
 
-def failing_values(
-    ctx: Context, went: Destinations, fates: list[Fate]
-) -> dict[int, dict[str, Any]]:
+def failing_values(ctx: Context, went: Destinations, fates: list[Fate]) -> dict[int, dict[str, Any]]:
     """For each shown record that was lost, the values that the clause saw."""
     found: dict[int, dict[str, Any]] = {}
     for at, fate in enumerate(fates):
@@ -79,9 +77,7 @@ def _evaluate(ctx: Context, table: Table, chosen: dict[str, str], ordinal: int) 
     if not rows:
         return {}
     return {
-        name: MASK
-        if _masked(name, sql, table.masked) and value is not None
-        else column.plain(value)
+        name: MASK if _masked(name, sql, table.masked) and value is not None else column.plain(value)
         for (name, sql), column, value in zip(chosen.items(), columns, rows[0], strict=True)
     }
 

@@ -102,9 +102,7 @@ class Context:
             return "unknown"
         return self.freshness.of(self.graph.generation(node))
 
-    def show(
-        self, node: Node, ordinals: Iterable[int], present: bool = False
-    ) -> dict[int, dict[str, Any]]:
+    def show(self, node: Node, ordinals: Iterable[int], present: bool = False) -> dict[int, dict[str, Any]]:
         """Key and record of each ordinal; a record whose generation is gone is null.
 
         ``present`` says that the ordinals are of what is in the relation now, whatever was read.
@@ -115,11 +113,7 @@ class Context:
             return {o: {"key": {"rowid": o}, "record": None} for o in wanted}
         stale = False if present else self.freshness.of(generation)
         table = self.table(generation)
-        keys = (
-            {}
-            if present and self.stale(node) is True
-            else fetch_keys(self.store, generation, wanted)
-        )
+        keys = {} if present and self.stale(node) is True else fetch_keys(self.store, generation, wanted)
         records = {}
         if table is not None and stale is not True:
             records = fetch_records(self.store, table, wanted)
@@ -138,8 +132,7 @@ class Context:
         if not key or any(table.column(name) is None for name in key):
             return
         test = " AND ".join(
-            f"CAST(r.{quote(name)} AS VARCHAR) IS NOT DISTINCT FROM CAST(? AS VARCHAR)"
-            for name in key
+            f"CAST(r.{quote(name)} AS VARCHAR) IS NOT DISTINCT FROM CAST(? AS VARCHAR)" for name in key
         )
         selected = ", ".join(c.sql("r") for c in table.columns)
         rows = self.store.rows(

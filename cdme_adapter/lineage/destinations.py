@@ -89,20 +89,18 @@ class Destinations:
             if layer is None or layer.table is None or at not in layer.owner:
                 continue
             where = f"tag = {layer.owner[at]}"
-            table, count = self.scratch.create(
-                f"SELECT 0 AS tag, ord FROM {layer.table} WHERE {where}"
-            )
+            table, count = self.scratch.create(f"SELECT 0 AS tag, ord FROM {layer.table} WHERE {where}")
             if count > 1:
-                found += self._causes(edge, node, table)
+                found += self._causes(edge, node, Layer(table, {0: 0}, count))
         return found
 
-    def _causes(self, edge: Edge, node: Node, table: str) -> list[dict[str, Any]]:
+    def _causes(self, edge: Edge, node: Node, layer: Layer) -> list[dict[str, Any]]:
         """The inputs of one model of which several records stand behind these outputs."""
         causes = []
         for other, parent in self.ctx.graph.parents(node):
             if other.role is not Role.DIRECT or other.input == edge.input:
                 continue
-            for part in Walk(self.ctx.graph, self.scratch).hop(Layer(table, {0: 0}, count), other):
+            for part in Walk(self.ctx.graph, self.scratch).hop(layer, other):
                 if part.table is None:
                     continue
                 rows = self.ctx.store.rows(f"SELECT ord FROM {part.table} ORDER BY ord")

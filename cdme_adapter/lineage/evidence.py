@@ -65,9 +65,7 @@ class Evidence:
     @property
     def routed(self) -> str:
         """(i) of records in the error domain."""
-        return (
-            f"SELECT DISTINCT i FROM {self.edge.store}.store_errors WHERE {error_test(self.edge)}"
-        )
+        return f"SELECT DISTINCT i FROM {self.edge.store}.store_errors WHERE {error_test(self.edge)}"
 
     @property
     def errors(self) -> str:

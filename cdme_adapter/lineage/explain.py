@@ -86,9 +86,7 @@ def _between(ctx: Context, target: Node, wanted: str) -> tuple[Node, Down, bool]
     raise ctx.no_such_upstream(target.relation, wanted, {n.relation for n in upstream})
 
 
-def _subgraph(
-    ctx: Context, target: Node, wanted: str, roles: tuple[Role, ...]
-) -> tuple[Node, Down] | None:
+def _subgraph(ctx: Context, target: Node, wanted: str, roles: tuple[Role, ...]) -> tuple[Node, Down] | None:
     def hops(node: Node) -> list[tuple[Edge, Node]]:
         return [hop for hop in ctx.graph.parents(node) if hop[0].role in roles]
 
@@ -214,9 +212,7 @@ def _consulted(
         table = ctx.need_table(generation)
         asked = f"(SELECT {table.ordinal} AS ord, {table.ordinal} AS pos FROM {table.source})"
     count = int(ctx.store.rows(f"SELECT count(*) FROM {asked}")[0][0])
-    rows = ctx.store.rows(
-        f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else "")
-    )
+    rows = ctx.store.rows(f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else ""))
     summary = [_summary_entry(Fate("consulted"), count)] if count else []
     return summary, [row[0] for row in rows]
 

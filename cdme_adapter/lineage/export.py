@@ -42,9 +42,7 @@ def export_layers(ctx: Context, layers: Layers, folder: Path, kind: str) -> list
 
 
 def _options(kind: str) -> str:
-    return {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}.get(
-        kind, "FORMAT parquet"
-    )
+    return {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}.get(kind, "FORMAT parquet")
 
 
 def _masked(table: Table) -> str:

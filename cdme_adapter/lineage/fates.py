@@ -143,22 +143,20 @@ class Fates:
 
     def _evidence(self, source: Node, edge: Edge, following: Node) -> list[str]:
         """SELECTs of (ord, code): what an edge's metadata shows of its input's records."""
-        parts = [
-            self._carried(edge, path, chain, following) for path, chain in enumerate(edge.chains)
-        ]
+        parts = [self._carried(edge, path, chain, following) for path, chain in enumerate(edge.chains)]
         place = self.places[following.relation] * _PLACE
         base = FILTERED * _CLASS + place + self._edge_at[edge.id] * _EDGE
         ranks = " ".join(
-            f"WHEN {number} THEN {_VERDICT_ORDER.index(word)}"
-            for number, word in enumerate(VERDICTS)
+            f"WHEN {number} THEN {_VERDICT_ORDER.index(word)}" for number, word in enumerate(VERDICTS)
         )
         parts.append(
             f"SELECT i, {base} + CAST(reason AS BIGINT) * {_REASON} + CASE verdict {ranks} END"
             f" FROM {edge.store}.store_filtered{self._only(source)} WHERE edge = {edge.id}"
         )
         code = ERROR * _CLASS + place + self._edge_at[edge.id] * _EDGE
-        parts.append(f"SELECT i, {code} FROM {edge.store}.store_errors{self._only(source)}"
-            f" WHERE {error_test(edge)}")
+        parts.append(
+            f"SELECT i, {code} FROM {edge.store}.store_errors{self._only(source)} WHERE {error_test(edge)}"
+        )
         return parts
 
     def _only(self, node: Node) -> str:

@@ -62,10 +62,7 @@ class Graph:
 
     def parents(self, node: Node) -> list[tuple[Edge, Node]]:
         """The hops from an output generation to its inputs' generations."""
-        return [
-            (e, self.node(e.input, e.input_generation))
-            for e in self.store.outputs_of(node.generation)
-        ]
+        return [(e, self.node(e.input, e.input_generation)) for e in self.store.outputs_of(node.generation)]
 
     def children(self, node: Node) -> list[tuple[Edge, Node]]:
         """The hops from a generation to the models that are made from it now."""

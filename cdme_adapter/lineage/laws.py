@@ -86,8 +86,7 @@ def zero_loss(context: Context, model: str, edges: list[Edge]) -> list[str]:
         elif edge.exactness is Exactness.EXACT:
             selects.append(_against_generation(context, e))
         strays = " UNION ".join(
-            f"SELECT o AS i FROM {edge.store}.store_pairs WHERE map = {chain[0]}"
-            for chain in edge.chains
+            f"SELECT o AS i FROM {edge.store}.store_pairs WHERE map = {chain[0]}" for chain in edge.chains
         )
         if strays:
             gone = f"({strays}) EXCEPT ({e.outputs})"
@@ -189,12 +188,8 @@ def isomorphism(context: Context, model: str, edges: list[Edge]) -> list[str]:
             selects.append(_failed(law, model, edge.input, "its pairs are not known"))
             continue
         twice = "SELECT {0} FROM ({1}) GROUP BY {0} HAVING count(*) > 1"
-        selects.append(
-            _rows(law, edge, "an input record in several outputs", twice.format("i", e.pairs))
-        )
-        selects.append(
-            _rows(law, edge, "an output of several input records", twice.format("o", e.pairs))
-        )
+        selects.append(_rows(law, edge, "an input record in several outputs", twice.format("i", e.pairs)))
+        selects.append(_rows(law, edge, "an output of several input records", twice.format("o", e.pairs)))
         bare = f"({e.outputs}) EXCEPT (SELECT o FROM ({e.pairs}))"
         selects.append(_rows(law, edge, "an output without an input record", bare))
         if e.records is not None:

@@ -13,9 +13,7 @@ from cdme_adapter.store.reader import Store, literal
 
 def last_run(store: Store) -> str | None:
     """The run that began last."""
-    rows = store.rows(
-        f"SELECT run_id FROM {store.table('store_runs')} ORDER BY started_at DESC LIMIT 1"
-    )
+    rows = store.rows(f"SELECT run_id FROM {store.table('store_runs')} ORDER BY started_at DESC LIMIT 1")
     return str(rows[0][0]) if rows else None
 
 
@@ -114,8 +112,7 @@ def _chain_problems(store: Store) -> list[str]:
     """Runs whose ``previous_hash`` is not the hash that the run before them kept."""
     found, previous = [], None
     for run_id, kept, before in store.rows(
-        "SELECT run_id, ledger_hash, previous_hash"
-        f" FROM {store.table('store_runs')} ORDER BY started_at"
+        f"SELECT run_id, ledger_hash, previous_hash FROM {store.table('store_runs')} ORDER BY started_at"
     ):
         if before is not None and previous is not None and before != previous:
             found.append(f"run {run_id} does not follow on the ledger before it")

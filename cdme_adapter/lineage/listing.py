@@ -60,9 +60,7 @@ def _read(ctx: Context, layer: Layer, limit: int) -> tuple[dict[int, int], dict[
     if len(tags) == 1:
         counts = dict.fromkeys(tags, layer.count)
     else:
-        counts = dict(
-            ctx.store.rows(f"SELECT tag, count(*) FROM {layer.table} GROUP BY tag")
-        )
+        counts = dict(ctx.store.rows(f"SELECT tag, count(*) FROM {layer.table} GROUP BY tag"))
     select = f"SELECT tag, ord FROM {layer.table} ORDER BY tag, ord"
     if limit and len(counts) == 1:
         select += f" LIMIT {limit}"

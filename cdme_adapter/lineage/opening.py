@@ -38,9 +38,7 @@ def open_questions(
         nodes = Manifest.read(Path(manifest)) if manifest else Manifest()
         project, target_path = project_of_file(database, nodes), None
         project = replace(project, database_name=_own_name(project) or project.database_name)
-    return Questions(
-        connect(project), nodes, target_path=target_path, frozen=True, show_pii=show_pii
-    )
+    return Questions(connect(project), nodes, target_path=target_path, frozen=True, show_pii=show_pii)
 
 
 def _own_name(project: Project) -> str | None:

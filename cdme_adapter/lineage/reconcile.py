@@ -161,9 +161,7 @@ def _broken(
     return Audit(source, law, count, verdict, why, missing)
 
 
-def audit_replay(
-    ctx: Context, model: str, generation: Generation, question: ReconcileQuestion
-) -> Audit:
+def audit_replay(ctx: Context, model: str, generation: Generation, question: ReconcileQuestion) -> Audit:
     """Law 4 on a seeded sample, or on all records."""
     replay = Replay.of(ctx, model, generation)
     if replay.why_not:
@@ -182,15 +180,10 @@ def audit_replay(
 
 def replays(ctx: Context, replay: Replay, sample: int, seed: int) -> dict[int, Outcome]:
     """The outcome for each record of a sample."""
-    return {
-        ordinal: replay.check(ordinal)
-        for ordinal in sample_of(ctx, replay.generation, sample, seed)
-    }
+    return {ordinal: replay.check(ordinal) for ordinal in sample_of(ctx, replay.generation, sample, seed)}
 
 
-def round_trip_problems(
-    context: Context, model: str, sample: int
-) -> Iterator[tuple[str, str, int | None]]:
+def round_trip_problems(context: Context, model: str, sample: int) -> Iterator[tuple[str, str, int | None]]:
     """What breaks laws 3 and 4 in a model, as (input, problem, record): for the generic test."""
     ctx = on_own_connection(context)
     generation = ctx.store.current_generation(model)

@@ -133,9 +133,7 @@ def select_ordinals(
     )
     try:
         check_expression(store.con, inner)
-        made = store.con.execute(
-            f"CREATE TEMP TABLE {target} AS SELECT pos, ord FROM ({inner})"
-        ).fetchall()
+        made = store.con.execute(f"CREATE TEMP TABLE {target} AS SELECT pos, ord FROM ({inner})").fetchall()
     except CdmeError:
         raise
     except Exception as error:

@@ -65,9 +65,7 @@ class Replay:
     def _prepare(self) -> str:
         if self.shape.sample:
             return "not_replayable: it samples"
-        for edge, node in self.ctx.graph.parents(
-            self.ctx.graph.node(self.model, self.generation.id)
-        ):
+        for edge, node in self.ctx.graph.parents(self.ctx.graph.node(self.model, self.generation.id)):
             stale = self.ctx.stale(node)
             if stale is True:
                 return f"{edge.input} has changed since it was read"
@@ -166,8 +164,7 @@ def witnesses(edges: list[Edge], ordinal: int) -> str | None:
     if any(edge.role is Role.GUARD or edge.whole for edge in edges):
         return None
     selects = [
-        f"SELECT i AS ord FROM ({Evidence(e, None, f'SELECT {ordinal}::BIGINT').pairs})"
-        for e in edges
+        f"SELECT i AS ord FROM ({Evidence(e, None, f'SELECT {ordinal}::BIGINT').pairs})" for e in edges
     ]
     return " UNION ".join(selects)
 

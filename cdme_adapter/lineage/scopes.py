@@ -237,11 +237,7 @@ def _clauses(select: Any) -> set[str]:
     for name in _CLAUSES:
         condition = select.args.get(name)
         if condition is not None:
-            parts = (
-                condition.this.flatten()
-                if isinstance(condition.this, exp.And)
-                else [condition.this]
-            )
+            parts = condition.this.flatten() if isinstance(condition.this, exp.And) else [condition.this]
             found |= {_text(part) for part in parts} | {_text(condition.this)}
     for join in select.args.get("joins") or []:
         found |= _conditions(join)

@@ -90,9 +90,7 @@ class Stage:
         )
 
     def _detach(self) -> None:
-        attached = {
-            row[0] for row in self.ctx.store.rows("SELECT database_name FROM duckdb_databases()")
-        }
+        attached = {row[0] for row in self.ctx.store.rows("SELECT database_name FROM duckdb_databases()")}
         for alias, _ in self._files.values():
             if alias in attached:
                 self.ctx.store.con.execute(f"DETACH {alias}")

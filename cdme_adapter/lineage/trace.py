@@ -65,9 +65,7 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
 
 
 def _picked(ctx: Context, asked: str, limit: int) -> list[int]:
-    rows = ctx.store.rows(
-        f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else "")
-    )
+    rows = ctx.store.rows(f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else ""))
     return [row[0] for row in rows]
 
 

@@ -25,8 +25,8 @@ PATH_LIMIT = 1000
 class Layer:
     """What the origins reach at one node in one role.
 
-    ``table`` holds ``count`` rows of (tag, ord); ``owner`` gives each origin its tag; ``opaque`` are the origins of
-    which nothing more is known from here on.
+    ``table`` holds ``count`` rows of (tag, ord); ``owner`` gives each origin its tag; ``opaque``
+    are the origins of which nothing more is known from here on.
     """
 
     table: str | None
@@ -139,9 +139,7 @@ class Walk:
             shared[tag] = same.setdefault(tuple(signature), tag)
         spare = [tag for tag, kept in shared.items() if tag != kept]
         if spare:
-            self.scratch.execute(
-                f"DELETE FROM {layer.table} WHERE tag IN (SELECT unnest(?))", spare
-            )
+            self.scratch.execute(f"DELETE FROM {layer.table} WHERE tag IN (SELECT unnest(?))", spare)
         owner = {o: shared[tag] for o, tag in layer.owner.items() if tag in shared}
         return Layer(layer.table, owner, layer.count)
 

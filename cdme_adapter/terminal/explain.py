@@ -20,9 +20,7 @@ from cdme_adapter.terminal.trace import stale_line
 @click.option("--where", help="SQL over the input's columns; the whole input by default.")
 @click.option("--order-by", help="SQL over the input's columns.")
 @common_options
-def command(
-    common: Common, model: str, input_: str, where: str | None, order_by: str | None
-) -> None:
+def command(common: Common, model: str, input_: str, where: str | None, order_by: str | None) -> None:
     """What became of records of an input on their way into MODEL.
 
     Example: cdme explain mart_daily --input raw.flights --where "tailnum IS NULL"
@@ -32,9 +30,7 @@ def command(
     if common.select or common.exclude:
         keeps = common.selection(questions.manifest).keeps
         for name in ("records", "summary"):
-            answer[name] = [
-                e for e in answer[name] if e["first_lost_at"] and keeps(e["first_lost_at"])
-            ]
+            answer[name] = [e for e in answer[name] if e["first_lost_at"] and keeps(e["first_lost_at"])]
     emit(common.output, answer, _lines, _rows)
 
 

@@ -82,9 +82,7 @@ def _edges(edges: list[dict[str, Any]]) -> Iterator[str]:
     for edge in edges:
         counts = [number(edge[f"{name}_count"]) for name in _COUNTS[:-1]]
         counts = [count if count != "0" else "·" for count in counts]
-        rows.append(
-            [short(edge["input"]), edge["role"], *counts, edge["exactness"], edge["status"]]
-        )
+        rows.append([short(edge["input"]), edge["role"], *counts, edge["exactness"], edge["status"]])
     lines = table(header, rows, 2, right=range(2, 2 + len(_COUNTS) - 1))
     yield lines[0]
     for line, edge in zip(lines[1:], edges, strict=False):

@@ -69,8 +69,7 @@ def _why(reason: dict[str, Any], name: str) -> str:
 
 def _values(values: dict[str, Any]) -> str:
     return ", ".join(
-        f"{name} is NULL" if value is None else f"{name} = {cell(value)}"
-        for name, value in values.items()
+        f"{name} is NULL" if value is None else f"{name} = {cell(value)}" for name, value in values.items()
     )
 
 

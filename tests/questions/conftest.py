@@ -152,9 +152,7 @@ class World:
                     [edge, path, step, len(maps), map_id],
                 )
                 for o, i in pairs:  # type: ignore[misc]
-                    self.con.execute(
-                        "INSERT INTO cdme.store_pairs VALUES (?, ?, ?)", [map_id, o, i]
-                    )
+                    self.con.execute("INSERT INTO cdme.store_pairs VALUES (?, ?, ?)", [map_id, o, i])
         return edge
 
     def reason(
@@ -184,8 +182,7 @@ class World:
     def error(self, model: str, source: str, ordinal: int, run_id: str = "run1") -> None:
         """A record in the error domain."""
         self.con.execute(
-            "INSERT INTO cdme.store_errors VALUES (?, ?, ?, ?, ?, 'refinement', '{}', ?, '', ?,"
-            " '{}')",
+            "INSERT INTO cdme.store_errors VALUES (?, ?, ?, ?, ?, 'refinement', '{}', ?, '', ?, '{}')",
             [
                 run_id,
                 model,

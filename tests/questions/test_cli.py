@@ -173,9 +173,7 @@ def test_a_profile_s_target_and_environment(project: Path, monkeypatch: pytest.M
 
 
 def test_a_locked_database_says_who_holds_it(project: Path) -> None:
-    script = (
-        "import duckdb, sys; c = duckdb.connect('shop.duckdb'); print('open'); sys.stdin.read()"
-    )
+    script = "import duckdb, sys; c = duckdb.connect('shop.duckdb'); print('open'); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
@@ -231,9 +229,7 @@ def test_neither_dbt_nor_what_is_not_needed_is_imported(project: Path) -> None:
         "except SystemExit as e:\n    assert not e.code\n"
         "print(sorted({m.split('.')[0] for m in sys.modules}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1]
     for name in ("dbt", "networkx", "openlineage", "pandas", "pyarrow", "jsonschema"):
         assert f"'{name}'" not in loaded

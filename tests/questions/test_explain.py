@@ -18,18 +18,14 @@ def by_id(answer: dict[str, Any]) -> dict[int, dict[str, Any]]:
 
 
 def counts(answer: dict[str, Any]) -> dict[tuple[Any, ...], int]:
-    return {
-        (s["class"], s["first_lost_at"], s["sql"], s["verdict"]): s["count"]
-        for s in answer["summary"]
-    }
+    return {(s["class"], s["first_lost_at"], s["sql"], s["verdict"]): s["count"] for s in answer["summary"]}
 
 
 def one_model(world: Any) -> None:
     """src has 6 records: 2 contribute, 2 fail a filter, 1 finds no partner, 1 is in error."""
     world.relation(
         SRC,
-        "SELECT i AS id, CASE WHEN i = 2 THEN NULL ELSE i END AS v, 'k' || i AS k"
-        " FROM range(6) r(i)",
+        "SELECT i AS id, CASE WHEN i = 2 THEN NULL ELSE i END AS v, 'k' || i AS k FROM range(6) r(i)",
     )
     world.relation(A, "SELECT i + 4 AS id FROM range(2) r(i)", parents=[SRC])
     edge = world.edge(A, SRC, [(0, 4), (1, 5)])
@@ -59,9 +55,7 @@ def test_classes_reasons_and_values(world: Any) -> None:
         "file": "models/m.sql",
         "line": 3,
     }
-    assert records[2]["reason"]["verdict"] == "null" and records[2]["reason"]["values"] == {
-        "v": None
-    }
+    assert records[2]["reason"]["verdict"] == "null" and records[2]["reason"]["values"] == {"v": None}
     assert records[3]["reason"]["kind"] == "join_no_match"
     assert records[3]["reason"]["values"] == {"k": "k3"}
     assert records[4]["reason"] is None and records[4]["first_lost_at"] is None

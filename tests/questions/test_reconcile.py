@@ -81,9 +81,7 @@ def test_a_stale_generation_is_unknown_not_wrong(world: Any) -> None:
 
 def test_a_truncated_ledger(world: Any, tmp_path: Path) -> None:
     true_world(world)
-    path = write_ledger(
-        tmp_path, build_ledger(world.questions().context().store.rows, "run1", "cdme")
-    )
+    path = write_ledger(tmp_path, build_ledger(world.questions().context().store.rows, "run1", "cdme"))
     questions = world.questions(target_path=tmp_path)
     assert questions.verify_ledger()["problems"] == []
     text = path.read_text()
@@ -98,9 +96,7 @@ def test_a_truncated_ledger(world: Any, tmp_path: Path) -> None:
 
 
 def model(world: Any, sql: str, pairs: list[tuple[int, int]], **extra: Any) -> None:
-    world.relation(
-        SRC, "SELECT i AS id, i % 2 AS g, i / 3 AS v FROM range(4) r(i)", fingerprint="f"
-    )
+    world.relation(SRC, "SELECT i AS id, i % 2 AS g, i / 3 AS v FROM range(4) r(i)", fingerprint="f")
     world.relation(A, extra.pop("made", sql), parents=[SRC], compiled_code=sql)
     world.edge(A, SRC, pairs)
 

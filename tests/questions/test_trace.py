@@ -364,9 +364,7 @@ def test_values_as_json(world: Any) -> None:
 
 
 def test_pii_is_masked_downstream_too(world: Any) -> None:
-    world.relation(
-        SRC, "SELECT 'Ann' AS name, 1 AS id", keys=["name"], meta={"cdme": {"pii": ["name"]}}
-    )
+    world.relation(SRC, "SELECT 'Ann' AS name, 1 AS id", keys=["name"], meta={"cdme": {"pii": ["name"]}})
     world.relation(A, "SELECT 'Ann' AS NAME, 1 AS id", parents=[SRC])
     world.edge(A, SRC, [(0, 0)])
     record = world.questions().trace("a")["records"][0]

@@ -11,9 +11,7 @@ def true_world(world: Any) -> None:
     """a = src where v > 1 joined with lookup, b = a grouped; the store says exactly what is so."""
     world.relation(SRC, "SELECT i AS id, i AS v, 'k' || (i % 2) AS k FROM range(5) r(i)",
                    fingerprint="f")  # fmt: skip
-    world.relation(
-        LOOKUP, "SELECT 'k' || i AS k, i AS w FROM range(3) r(i)", fingerprint="g", keys=["k"]
-    )
+    world.relation(LOOKUP, "SELECT 'k' || i AS k, i AS w FROM range(3) r(i)", fingerprint="g", keys=["k"])
     sql = "select s.id, l.w from main.src s join main.lookup l on s.k = l.k where s.v > 1"
     world.relation(A, sql + " order by s.id", parents=[SRC, LOOKUP], compiled_code=sql)
     one = world.edge(A, SRC, [(0, 2), (1, 3), (2, 4)], declared="1:1")
@@ -43,7 +41,6 @@ def add_pair(source: str, o: int, i: int) -> str:
 
 
 ADD_ERROR = (
-    f"INSERT INTO cdme.store_errors SELECT 'run1', '{A}', '{SRC}', NULL, 0, 'x', '{{}}', '', '',"
-    " '', '{}'"
+    f"INSERT INTO cdme.store_errors SELECT 'run1', '{A}', '{SRC}', NULL, 0, 'x', '{{}}', '', '', '', '{{}}'"
 )
 ADD_REASON = "INSERT INTO cdme.store_filtered SELECT edge, i, 1, 0 FROM cdme.store_filtered"
