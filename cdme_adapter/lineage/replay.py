@@ -1,20 +1,21 @@
 """Law 4: the original SQL, run on the witnesses of an output record alone, gives that record again.
 
-Each relation is replaced by the witnesses that the store names for it: direct and indirect ones
-together where a relation has both, the whole relation where it is a guard or where only a superset
-is known. Adding records that the query would not have used cannot hide that one is missing: it is
-missing for every occurrence.
+Each relation is replaced by the witnesses that the store names for it, the whole of it where it is a
+guard or where only a superset is known. Where a relation is read directly and consulted as well, each
+kind of occurrence gets its own. Where the two cannot be told apart (a window reads both from one
+place), they get both: a record that the query would not have used does not change what comes out.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.evidence import Evidence
 from cdme_adapter.lineage.graph import Node
+from cdme_adapter.lineage.occurrences import CONSULTED, split
 from cdme_adapter.lineage.originals import View, original_sql, user_macros, views_beneath
 from cdme_adapter.lineage.relations import Table
 from cdme_adapter.lineage.shape import Shape, shape_of
@@ -47,6 +48,7 @@ class Replay:
     shape: Shape = field(default_factory=Shape)
     views: list[View] = field(default_factory=list)
     inputs: dict[Node, list[Edge]] = field(default_factory=dict)
+    apart: set[Node] = field(default_factory=set)
     doubtful: bool = False
 
     @staticmethod
@@ -73,7 +75,41 @@ class Replay:
                 return f"the edge from {edge.input} is opaque"
             self.doubtful |= stale == "unknown"
             self.inputs.setdefault(node, []).append(edge)
+        self._split()
         return ""
+
+    def _split(self) -> None:
+        """Tell direct occurrences from consulted ones, for relations that are read as both."""
+        if self.shape.windows or self.shape.limits:
+            return
+        names = Counter(self._name(node) for node in self.inputs)
+        for node, edges in self.inputs.items():
+            roles = {edge.role for edge in edges}
+            if Role.DIRECT not in roles or len(roles) == 1 or names[self._name(node)] > 1:
+                continue
+            text = split(self.sql, self._name(node))
+            if text is not None:
+                self.sql = text
+                self.apart.add(node)
+
+    def _name(self, node: Node) -> str:
+        generation = self.ctx.graph.generation(node)
+        return generation.name.lower() if generation else ""
+
+    def _stage_input(self, stage: Stage, node: Node, edges: list[Edge], ordinal: int) -> str | None:
+        """Copy one relation's witnesses; what stands in the way, if anything."""
+        generation = self.ctx.graph.generation(node)
+        source = self.ctx.table(generation) if generation else None
+        if generation is None or source is None:
+            return f"{node.relation} is no table that can be copied"
+        if node not in self.apart:
+            stage.add(generation, source, witnesses(edges, ordinal))
+            return None
+        direct = [edge for edge in edges if edge.role is Role.DIRECT]
+        others = [edge for edge in edges if edge.role is not Role.DIRECT]
+        stage.add(generation, source, witnesses(direct, ordinal))
+        stage.add(generation, source, witnesses(others, ordinal), CONSULTED)
+        return None
 
     @property
     def exact(self) -> bool:
@@ -89,11 +125,9 @@ class Replay:
         with Stage(self.ctx) as stage:
             stage.add_record(self.generation, table, ordinal)
             for node, edges in self.inputs.items():
-                generation = self.ctx.graph.generation(node)
-                source = self.ctx.table(generation) if generation else None
-                if generation is None or source is None:
-                    return Outcome("unknown", f"{node.relation} is no table that can be copied")
-                stage.add(generation, source, witnesses(edges, ordinal))
+                problem = self._stage_input(stage, node, edges, ordinal)
+                if problem:
+                    return Outcome("unknown", problem)
             statements = [*user_macros(self.ctx), *(view.statement for view in self.views)]
             runner = stage.open(self.generation.database, self.generation.schema, statements)
             try:

@@ -120,6 +120,7 @@ class Shape:
     plain_group: bool = False
     multiplies: bool = False
     windows: bool = False
+    limits: bool = False
     sample: bool = False
     unstable: set[str] = field(default_factory=set)
     volatile: set[str] = field(default_factory=set)
@@ -167,6 +168,7 @@ def _note(shape: Shape, tree: Any) -> None:
     shape.multiplies |= any(count > 1 for count in named.values())
     shape.multiplies |= bool(_calls(tree) & _GENERATORS)
     shape.windows |= tree.find(exp.Window, exp.Qualify) is not None
+    shape.limits |= tree.find(exp.Limit, exp.Offset, exp.Fetch) is not None
     shape.sample |= tree.find(exp.TableSample) is not None
 
 

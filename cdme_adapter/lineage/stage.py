@@ -69,11 +69,11 @@ class Stage:
             self._files[database] = (alias, path)
         return self._files[database][0]
 
-    def add(self, generation: Generation, table: Table, ordinals: str | None) -> None:
+    def add(self, generation: Generation, table: Table, ordinals: str | None, suffix: str = "") -> None:
         """Copy the records whose ordinals a SELECT of ``ord`` gives, or all, in their order."""
         alias = self._alias(generation.database)
         where = f"{alias}.{quote(generation.schema)}"
-        self._create(where, quote(generation.name), table, ordinals)
+        self._create(where, quote(generation.name + suffix), table, ordinals)
 
     def add_record(self, generation: Generation, table: Table, ordinal: int) -> None:
         """Copy the output record that is to come out again."""

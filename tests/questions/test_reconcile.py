@@ -154,6 +154,39 @@ def test_guards_are_whole(world: Any) -> None:
     assert replayed(world)["verdict"] == "exact"
 
 
+def test_direct_and_consulted_occurrences_get_their_own_witnesses(world: Any) -> None:
+    """The relation is a guard of itself: whole where it is consulted, one record where it is read."""
+    sql = "select id from main.src where id not in (select src.g from src)"
+    model(world, sql, [(0, 2), (1, 3)], made=sql + " order by id")
+    world.edge(A, SRC, exactness="superset", role="guard")
+    assert replayed(world)["verdict"] == "exact"
+    world.con.execute("UPDATE cdme.store_pairs SET i = 3 WHERE o = 0")
+    found = replayed(world)
+    assert (found["verdict"], found["missing"]) == ("violation", [{"rowid": 0}])
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select (select max(x) from t) from t",
+         'select (select max(x) from "t__cdme_consulted" AS "t") from t'),
+        ("select * from t except select * from t b",
+         'select * from t except select * from "t__cdme_consulted" b'),
+        ("with c as (select * from T) select * from t where exists (from c)",
+         'with c as (select * from "T__cdme_consulted" AS "T") select * from t where exists (from c)'),
+        ("with c as (select * from t) select * from c where id in (select id from c)", None),
+        ("select * from t join (select * from t) u using (id)", None),
+        ("select * from t union all select * from t", None),
+        ("select 1 where exists (select 1 from t)", None),
+        ("with t as (select 1) select * from t where 1 in (select * from t)", None),
+    ],
+)  # fmt: skip
+def test_occurrences(sql: str, expected: str | None) -> None:
+    from cdme_adapter.lineage.occurrences import split
+
+    assert split(sql, "t") == expected
+
+
 def test_views_and_macros_are_made_again(world: Any) -> None:
     world.relation(SRC, "SELECT i AS id FROM range(4) r(i)", fingerprint="f")
     world.con.execute("CREATE MACRO plus(x) AS x + 1")

@@ -1,0 +1,53 @@
+"""Several databases: each keeps its own store, and questions go across."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from cdme_adapter.lineage.opening import connect
+from cdme_adapter.project import Attachment, Project
+from cdme_adapter.store.reader import Store
+from tests.questions.conftest import World
+from tests.questions.test_trace import entries, rows
+
+SRC, A, B = "source.p.raw.src", "model.p.a", "model.p.b"
+
+
+def two_databases(folder: Path) -> Project:
+    """a is made of src in one database; b, in another, of a."""
+    first = World(duckdb.connect(str(folder / "one.duckdb")), "one")
+    first.relation(SRC, "SELECT i AS id FROM range(4) r(i)")
+    generation = first.relation(A, "SELECT * FROM src WHERE id > 1", parents=[SRC])
+    edge = first.edge(A, SRC, [(0, 2), (1, 3)])
+    first.reason(edge, 0, "where", "id > 1", {0: 0, 1: 0})
+    first.con.close()
+    second = World(duckdb.connect(str(folder / "two.duckdb")), "two", numbers=500)
+    second.relation(B, "SELECT 3 AS id", parents=[A])
+    second.edge(B, A, [(0, 1)], into=generation)
+    second.con.close()
+    attach = (Attachment(str(folder / "two.duckdb"), "two"),)
+    return Project(folder, "p", folder / "target", str(folder / "one.duckdb"), "one", attach=attach)
+
+
+def test_a_trace_and_an_explanation_go_across(tmp_path: Path) -> None:
+    from cdme_adapter.lineage.api import Questions
+
+    with Questions(connect(two_databases(tmp_path)), frozen=True) as questions:
+        answer = questions.trace("b")
+        assert rows(entries(answer)[SRC, "direct"]) == [3]
+        assert entries(answer)[SRC, "direct"]["path"] == [B, A, SRC]
+        classes = [r["class"] for r in questions.explain("b", "src")["records"]]
+        assert classes == ["filtered", "filtered", "unaccounted", "contributed"]
+        assert questions.impact("src", "id = 3")["totals"][1]["relation"] == B
+        assert len(questions.context().store.schemas) == 2
+
+
+def test_a_store_that_is_frozen_is_read_once(tmp_path: Path) -> None:
+    con = connect(two_databases(tmp_path))
+    store = Store(con, frozen=True).load()
+    edges = store.edges
+    assert store.load().edges is edges
+    assert Store(con).load().load().edges is not edges
+    con.close()
