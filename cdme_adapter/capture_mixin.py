@@ -200,7 +200,10 @@ class CaptureMixin(metaclass=AdapterMeta):
             return result
         except ConfigError as error:  # the user's to mend: dbt rolls the model back
             raise DbtRuntimeError(str(error)) from error
-        except Exception as error:  # the capture's fault, or the model's: the plain build tells
+        except Exception as error:
+            if "INTERRUPT" in str(error):  # Ctrl-C, or dbt cancels the query: not to be run again
+                raise DbtRuntimeError(str(error)) from error
+            # The capture's fault, or the model's: the plain build tells.
             return self._cdme_fall_back(journey, error, done, sql, fetch, limit)
 
     def _cdme_fall_back(
