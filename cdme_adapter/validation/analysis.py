@@ -196,9 +196,7 @@ def _relation_of(
         listed = tuple(columns or ())
         alias = table.args.get("alias")
         if alias is not None and alias.columns:
-            listed = tuple(
-                replace(c, name=n.name) for c, n in zip(listed, alias.columns, strict=False)
-            )
+            listed = tuple(replace(c, name=n.name) for c, n in zip(listed, alias.columns, strict=False))
             alias.set("columns", None)
         keys = (frozenset({listed[0].name.lower()}),) if len(listed) == 1 else ()
         return Relation(name, listed, keys, bool(keys), opaque=not listed, expands=True)
@@ -231,9 +229,7 @@ class _Reader:
         if isinstance(node, exp.Subquery):
             node = node.unnest()
         if isinstance(node, exp.Select):
-            relations = {
-                alias.lower(): self._relation(source) for alias, source in scope.sources.items()
-            }
+            relations = {alias.lower(): self._relation(source) for alias, source in scope.sources.items()}
             facts = read_select(node, relations)
             facts.name = _scope_name(scope)
             facts.output = output_of(facts, facts.name)
@@ -314,9 +310,7 @@ def _merge(a: Column, b: Column) -> Column:
 
 def _union_all_keys(left: Relation, right: Relation) -> tuple[tuple[frozenset[str], ...], bool]:
     """With a column of another literal in each branch, a key of both and that column is a key."""
-    renamed = {
-        b.name.lower(): a.name.lower() for a, b in zip(left.columns, right.columns, strict=True)
-    }
+    renamed = {b.name.lower(): a.name.lower() for a, b in zip(left.columns, right.columns, strict=True)}
     marks = [
         a.name.lower()
         for a, b in zip(left.columns, right.columns, strict=True)

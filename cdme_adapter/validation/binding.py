@@ -28,7 +28,7 @@ class BindError:
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (r'Table with name "?(?P<x>.+?)"? does not exist', "UNKNOWN_RELATION"),
-    (r'Referenced column "(?P<x>[^"]+)" (was )?not found', "UNKNOWN_COLUMN"),
+    (r'Referenced column "?(?P<x>[^"\s]+)"? (was )?not found', "UNKNOWN_COLUMN"),
     (r'does not have a column named "(?P<x>[^"]+)"', "UNKNOWN_COLUMN"),
     (r'Referenced table "(?P<x>[^"]+)" not found', "UNKNOWN_RELATION"),
     (r'[Cc]olumn "(?P<x>[^"]+)" does not exist', "UNKNOWN_COLUMN"),
@@ -166,13 +166,12 @@ class Scratch:
             return False
         return bool(row and row[0])
 
-    def functions(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Names of all functions, and of the aggregates among them."""
+    def functions(self) -> frozenset[str]:
+        """Names of all functions."""
         rows = self._connection.execute(
-            "SELECT DISTINCT lower(function_name), function_type FROM duckdb_functions()"
+            "SELECT DISTINCT lower(function_name) FROM duckdb_functions()"
         ).fetchall()
-        everything = frozenset(str(name) for name, _ in rows)
-        return everything, frozenset(str(n) for n, kind in rows if kind == "aggregate")
+        return frozenset(str(row[0]) for row in rows)
 
 
 def quote(name: str) -> str:

@@ -71,9 +71,7 @@ def _refused(
     return Report([Finding(code, message, "error", node.id, Place(node.file, line), remedy)])
 
 
-def _node(
-    sql: str, name: str, yaml_text: str | None, project: ProjectView, file: str | None
-) -> Node:
+def _node(sql: str, name: str, yaml_text: str | None, project: ProjectView, file: str | None) -> Node:
     block = _properties(yaml_text, name)
     unique_id = f"model.{project.name or 'candidate'}.{name}"
     config = {**(block.get("config") or {})}
@@ -96,9 +94,7 @@ def _node(
         "access": block.get("access"),
         "fqn": [project.name, name],
     }
-    tests = {
-        f"test.{number}": test for number, test in enumerate(_tests(unique_id, block, columns))
-    }
+    tests = {f"test.{number}": test for number, test in enumerate(_tests(unique_id, block, columns))}
     view = project_view(
         {"nodes": {unique_id: raw, **tests}, "metadata": {"project_name": project.name}},
         project_vars=project.vars,
@@ -143,9 +139,7 @@ def _render(sql: str, node: Node, project: ProjectView, refs: list[str]) -> str:
         return sql
 
     def ref(*names: str, **_: Any) -> str:
-        return _relation(
-            project, names[-1], ("model", "seed", "snapshot"), refs, "UNKNOWN_RELATION"
-        )
+        return _relation(project, names[-1], ("model", "seed", "snapshot"), refs, "UNKNOWN_RELATION")
 
     def source(source_name: str, table: str) -> str:
         wanted = f"{source_name}.{table}"
@@ -169,9 +163,7 @@ def _render(sql: str, node: Node, project: ProjectView, refs: list[str]) -> str:
     )
 
 
-def _relation(
-    project: ProjectView, wanted: str, kinds: tuple[str, ...], refs: list[str], code: str
-) -> str:
+def _relation(project: ProjectView, wanted: str, kinds: tuple[str, ...], refs: list[str], code: str) -> str:
     names = {
         ".".join(n.id.split(".")[-2:]) if n.resource_type == "source" else n.name: n
         for n in project.nodes.values()
@@ -180,9 +172,7 @@ def _relation(
     node = names.get(wanted)
     if node is None:
         near = difflib.get_close_matches(wanted, list(names), 1, 0.5)
-        remedy = (
-            f"did you mean {near[0]}?" if near else "check the name, or add the model or source"
-        )
+        remedy = f"did you mean {near[0]}?" if near else "check the name, or add the model or source"
         raise _Missing(code, f"there is no relation '{wanted}' to build on", remedy)
     refs.append(node.id)
     if not node.stored and node.sql:

@@ -115,9 +115,7 @@ def _sharpen(column: Column, stats: Any) -> Column:
     elif stats.get("has_null") is True and nulls is Nulls.UNKNOWN:
         nulls = Nulls.SOME
     distinct = stats.get("approx_unique")
-    return Column(
-        column.name, column.type, nulls, distinct=int(distinct) if distinct is not None else None
-    )
+    return Column(column.name, column.type, nulls, distinct=int(distinct) if distinct is not None else None)
 
 
 def _functions(execute: Execute) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -131,9 +129,7 @@ def _functions(execute: Execute) -> tuple[tuple[str, ...], frozenset[str]]:
         if kind in ("macro", "table_macro") and definition:
             table = "TABLE " if kind == "table_macro" else ""
             listed = ", ".join(_quote(p) for p in parameters or [])
-            macros.append(
-                f"CREATE OR REPLACE MACRO {_quote(name)}({listed}) AS {table}{definition}"
-            )
+            macros.append(f"CREATE OR REPLACE MACRO {_quote(name)}({listed}) AS {table}{definition}")
     return tuple(macros), frozenset(names)
 
 

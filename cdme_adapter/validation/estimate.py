@@ -51,9 +51,7 @@ def _joined(facts: SelectFacts, source: Source, rows: float, count: float) -> fl
     return result
 
 
-def equal_columns(
-    facts: SelectFacts, source: Source
-) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+def equal_columns(facts: SelectFacts, source: Source) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """The pairs of columns that a join, or WHERE for a comma, sets equal: the source's last."""
     parts = list(conjuncts(source.join.args.get("on") if source.join else None))
     if source.comma or source.side == "cross":

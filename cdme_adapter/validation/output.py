@@ -70,9 +70,7 @@ def _column(facts: SelectFacts, projection: exp.Expr) -> Column:
         fixed = isinstance(inner, (exp.Literal, exp.Boolean, exp.Null))
         literal = inner.sql("duckdb") if inner is not None and fixed else None
         return Column(name, None, nulls, measure, repeat, literal=literal)
-    return Column(
-        name, origin.type, facts.nulls(where), measure, repeat, origin.distinct, origin.literal
-    )
+    return Column(name, origin.type, facts.nulls(where), measure, repeat, origin.distinct, origin.literal)
 
 
 def _through(projection: exp.Expr) -> Attr | None:
@@ -145,9 +143,7 @@ def _nulls(facts: SelectFacts, inner: exp.Expr | None) -> Nulls:
     return Nulls.UNKNOWN
 
 
-def _keys(
-    facts: SelectFacts, projections: list[exp.Expr]
-) -> tuple[tuple[frozenset[str], ...], bool]:
+def _keys(facts: SelectFacts, projections: list[exp.Expr]) -> tuple[tuple[frozenset[str], ...], bool]:
     """The keys among the output's columns, and whether others may exist."""
     if facts.grouped and not facts.group:
         return (frozenset(),), True
@@ -260,9 +256,7 @@ def _link_window(facts: SelectFacts, window: exp.Window, out: Attr) -> None:
         facts.strict.add(left, facts.rows)
 
 
-def _minimal_keys(
-    facts: SelectFacts, names: list[str], target: frozenset[Attr]
-) -> list[frozenset[str]]:
+def _minimal_keys(facts: SelectFacts, names: list[str], target: frozenset[Attr]) -> list[frozenset[str]]:
     """Single columns that do, and what is left of all columns when the needless ones go."""
     found = [frozenset({name}) for name in names if target <= facts.strict.closure([(OUT, name)])]
     if target <= facts.strict.closure([]):

@@ -164,9 +164,7 @@ def _node(
     place = Place(file)
     meta = config.get("meta") or raw.get("meta") or {}
     try:
-        parsed, findings = parse_config(
-            meta.get("cdme"), project_vars, model=unique_id, place=place
-        )
+        parsed, findings = parse_config(meta.get("cdme"), project_vars, model=unique_id, place=place)
     except ConfigError as wrong:
         parsed, findings = CdmeConfig(), [wrong.as_finding()]
     ephemeral = materialized == "ephemeral"

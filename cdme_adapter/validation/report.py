@@ -94,7 +94,5 @@ class Report:
                 if v.verdict == "unknown"
             ],
             "models": self.models(),
-            "estimates": [
-                {"model": e.model, "rows": e.rows, "budget": e.budget} for e in self.estimates
-            ],
+            "estimates": [{"model": e.model, "rows": e.rows, "budget": e.budget} for e in self.estimates],
         }

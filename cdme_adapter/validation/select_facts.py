@@ -178,9 +178,7 @@ class SelectFacts:
         whole = any(key <= mine.equal.get(by.alias, set()) for key in mine.relation.keys)
         return Repeat(alias, by.alias, line, order.index(alias) > order.index(by.alias), whole)
 
-    def _judge_repeats(
-        self, source: Source, within: frozenset[Attr]
-    ) -> tuple[bool | None, Source | None]:
+    def _judge_repeats(self, source: Source, within: frozenset[Attr]) -> tuple[bool | None, Source | None]:
         known = self.loose.closure([source.row, *within])
         others = [s for s in self.joined if s.row not in known]
         sure = [s for s in others if s.sure(source.alias)]
@@ -208,9 +206,7 @@ def read_select(select: exp.Select, relations: dict[str, Relation]) -> SelectFac
     for source in facts.sources.values():
         for key in source.relation.keys:
             _both(facts, [(source.alias, c) for c in key], [source.row])
-        _both(
-            facts, [source.row], [(source.alias, c.name.lower()) for c in source.relation.columns]
-        )
+        _both(facts, [source.row], [(source.alias, c.name.lower()) for c in source.relation.columns])
     for source in facts.sources.values():
         if source.join is not None:
             _read_join(facts, source)

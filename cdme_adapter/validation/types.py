@@ -73,9 +73,7 @@ class Typer:
             column = source.relation.column(name) if source else None
             if column is None or column.type is None:
                 return None
-            wanted.setdefault(alias, []).append(
-                f"CAST(NULL AS {column.type}) AS {quote(column.name)}"
-            )
+            wanted.setdefault(alias, []).append(f"CAST(NULL AS {column.type}) AS {quote(column.name)}")
         return ", ".join(f"(SELECT {', '.join(c)}) AS {quote(a)}" for a, c in wanted.items())
 
     def fill(self, facts: SelectFacts, output: Relation) -> Relation:
@@ -124,9 +122,7 @@ def clash(typer: Typer, facts: SelectFacts, one: exp.Expr, other: exp.Expr) -> s
                 return (
                     None
                     if not isinstance(beside, exp.Literal)
-                    else (
-                        f"{literal.sql('duckdb')} is text and {beside.sql('duckdb')} is {data_type}"
-                    )
+                    else (f"{literal.sql('duckdb')} is text and {beside.sql('duckdb')} is {data_type}")
                 )
             return f"{literal.sql('duckdb')} is not a {data_type}"
     left, right = typer.of(facts, one_in), typer.of(facts, other_in)

@@ -38,6 +38,7 @@ class ModelView:
     typer: Typer
     bound: list[Column] | BindError
     lookup: Callable[[str], Relation | None]
+    functions: Callable[[], frozenset[str]]
     analysis: Analysis | None = None
     why: str = ""
     """Why there is no analysis."""
@@ -46,7 +47,6 @@ class ModelView:
     denied: tuple[str, ...] = ()
     unsettled: tuple[str, ...] = ()
     """Relations that exist but whose columns are not known."""
-    functions: frozenset[str] = frozenset()
     estimates: Mapping[str, int | None] = field(default_factory=dict)
 
     def found(

@@ -26,9 +26,7 @@ def warehouse(tables: Mapping[str, Any], database: str = "wh") -> Catalog:
     return load_catalog(lambda sql: connection.execute(sql).fetchall())
 
 
-def manifest(
-    tables: Mapping[str, Any], models: Mapping[str, Any], database: str = "wh"
-) -> dict[str, Any]:
+def manifest(tables: Mapping[str, Any], models: Mapping[str, Any], database: str = "wh") -> dict[str, Any]:
     """What dbt would write for sources over ``tables`` and for these models."""
     nodes: dict[str, Any] = {}
     sources: dict[str, Any] = {}
@@ -66,9 +64,7 @@ def manifest(
                 "contract": {"enforced": bool(told.get("contract"))},
                 **told.get("config", {}),
             },
-            "columns": {
-                c: {"name": c, "data_type": t} for c, t in (told.get("contract") or {}).items()
-            },
+            "columns": {c: {"name": c, "data_type": t} for c, t in (told.get("contract") or {}).items()},
             "depends_on": {"nodes": _parents(told["sql"], tables, models)},
             "group": told.get("group"),
             "access": told.get("access", "protected"),

@@ -28,14 +28,10 @@ def cases(verdict: str) -> list[Any]:
 def report_on(case: dict[str, Any]) -> Report:
     models: dict[str, Any] = {"m": {k: v for k, v in case.items() if not k.startswith("up")}}
     if "up" in case:
-        models["up"] = {"sql": case["up"]} | {
-            k[3:]: v for k, v in case.items() if k.startswith("up_")
-        }
+        models["up"] = {"sql": case["up"]} | {k[3:]: v for k, v in case.items() if k.startswith("up_")}
     if "snap" in case:
         models["snap"] = {"sql": case["snap"], "resource_type": "snapshot"}
-    return judge(
-        TABLES, models, project_vars={"cdme": {"as_roles": ["analyst"]}}, project_yaml=FOLDERS
-    )
+    return judge(TABLES, models, project_vars={"cdme": {"as_roles": ["analyst"]}}, project_yaml=FOLDERS)
 
 
 @pytest.mark.parametrize(("code", "case"), cases("found"))

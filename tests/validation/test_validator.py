@@ -58,9 +58,7 @@ def test_columns_are_inferred_through_models_that_are_not_built() -> None:
     }
     report = judge(TABLES, models)
     assert codes(report) == ["UNKNOWN_COLUMN"]
-    assert "large" in report.findings[-1].remedy or any(
-        "large" in f.remedy for f in report.findings
-    )
+    assert "large" in report.findings[-1].remedy or any("large" in f.remedy for f in report.findings)
 
 
 def test_a_python_model_cannot_be_judged() -> None:

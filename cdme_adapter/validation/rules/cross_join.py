@@ -27,8 +27,7 @@ def check(view: ModelView) -> Iterator[Said]:
                 yield view.found(
                     "CROSS_JOIN",
                     "warn",
-                    f"nothing ties {alias} to {', '.join(aliases[:number])}: every row meets every "
-                    f"row",
+                    f"nothing ties {alias} to {', '.join(aliases[:number])}: every row meets every row",
                     f"join on a key of {alias}",
                     join_line(source),
                 )

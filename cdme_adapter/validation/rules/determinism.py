@@ -48,9 +48,7 @@ def check(view: ModelView) -> Iterator[Said]:
         if isinstance(node, _RANDOM) or name in _RANDOM_NAMES:
             yield _finding(view, node, "warn", "derive it from a key, such as md5(key)")
         elif isinstance(node, exp.TableSample) and node.args.get("seed") is None:
-            yield _finding(
-                view, node, "warn", "add REPEATABLE (seed), or filter on a hash of a key"
-            )
+            yield _finding(view, node, "warn", "add REPEATABLE (seed), or filter on a hash of a key")
         elif isinstance(node, _CLOCK) or name in _CLOCK_NAMES:
             yield _finding(view, node, "info", "pass the moment in as a var of the run")
 

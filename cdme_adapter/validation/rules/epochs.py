@@ -28,9 +28,7 @@ def check(view: ModelView) -> Iterator[Said]:
             continue
         used = {c.name.lower() for c in view.analysis.tree.find_all(exp.Column) if _filtering(c)}
         if not used & set(_VALIDITY):
-            yield _finding(
-                view, name, f"{node.name} is a snapshot and holds a record's every epoch"
-            )
+            yield _finding(view, name, f"{node.name} is a snapshot and holds a record's every epoch")
     clocks = [(n, node) for n, _, node in inputs if node is not None and node.loaded_at_field]
     if len({_clock(node) for _, node in clocks}) > 1:
         for name, node in clocks:

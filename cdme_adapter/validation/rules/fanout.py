@@ -59,10 +59,8 @@ def _counted_twice(view: ModelView, facts: SelectFacts, node: exp.Expr) -> Itera
     yield view.found(
         "GRAIN_FANOUT",
         "warn" if counts or not first.certain else "error",
-        f"{short(node)} counts rows of {first.of} several times: the join with {first.by} "
-        f"repeats them",
-        f"aggregate {first.by} to the grain of {first.of} before joining, or sum a column of "
-        f"{first.by}",
+        f"{short(node)} counts rows of {first.of} several times: the join with {first.by} repeats them",
+        f"aggregate {first.by} to the grain of {first.of} before joining, or sum a column of {first.by}",
         line_of(node) or first.line,
     )
 

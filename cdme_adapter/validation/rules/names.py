@@ -31,9 +31,7 @@ def check(view: ModelView) -> Iterator[Said]:
         return
     if error.code == "CANNOT_BIND" or view.unsettled:
         yield CannotTell(
-            f"columns of {', '.join(view.unsettled)} are not known"
-            if view.unsettled
-            else error.message
+            f"columns of {', '.join(view.unsettled)} are not known" if view.unsettled else error.message
         )
         return
     yield from _unbound(view, error)
@@ -49,7 +47,7 @@ def _unbound(view: ModelView, error: BindError) -> Iterator[Said]:
         near = _nearest(error.missing or "", _columns(view), error.nearest)
         remedy = _suggest(near, "no column has a similar name")
     if error.code == "UNKNOWN_FUNCTION":
-        near = _nearest(error.missing or "", view.functions, ())
+        near = _nearest(error.missing or "", view.functions(), ())
         remedy = _suggest(near, "DuckDB has no function of a similar name")
     if error.code == "UNKNOWN_RELATION":
         remedy = _suggest(list(error.nearest), "name a table that stands in FROM")
@@ -85,8 +83,7 @@ def _made_later(view: ModelView, name: str) -> bool:
         return True
     wanted = name.lower()
     return any(
-        wanted in text.lower() and "create" in text.lower()
-        for _, text in view.project.macros.values()
+        wanted in text.lower() and "create" in text.lower() for _, text in view.project.macros.values()
     )
 
 

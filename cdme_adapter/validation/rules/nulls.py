@@ -32,9 +32,7 @@ def check(view: ModelView) -> Iterator[Said]:
         yield from _joins(view, facts)
 
 
-def _negated(
-    view: ModelView, facts: SelectFacts, part: exp.Expr, guarded: set[Attr]
-) -> Iterator[Said]:
+def _negated(view: ModelView, facts: SelectFacts, part: exp.Expr, guarded: set[Attr]) -> Iterator[Said]:
     inner = bare(part.this) if isinstance(part, exp.Not) else part
     if isinstance(part, exp.Not) and not isinstance(inner, _NEGATED):
         return
