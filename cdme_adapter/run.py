@@ -15,7 +15,7 @@ from cdme_adapter.errors import CdmeError, Finding, Place, unwritable
 from cdme_adapter.generations import Generations
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.pipeline import Journey
-from cdme_adapter.store.ledger_file import build_ledger, write_ledger
+from cdme_adapter.store.ledger_file import build_ledger, ledger_hash, write_ledger
 from cdme_adapter.store.retention import collect_garbage
 from cdme_adapter.store.writer import StoreWriter
 
@@ -92,9 +92,18 @@ class Run:
             store.end_run(self.run_id, status.value)
             collect_garbage(self.side, store.schema)
         if self._prepared:
-            store = StoreWriter(self.side, sorted(self._prepared)[0])
-            write_ledger(self.target_path, build_ledger(self.side, self.run_id, store.schema))
+            write_ledger(self.target_path, self._ledger())
         return status
+
+    def _ledger(self) -> dict[str, Any]:
+        """The account of the run over all of its databases."""
+        schemas = [StoreWriter(self.side, database).schema for database in sorted(self._prepared)]
+        parts = [build_ledger(self.side, self.run_id, schema) for schema in schemas]
+        ledger = parts[0]
+        for name in ("edges", "nodes", "findings", "discrepancies"):
+            ledger[name] = [row for part in parts for row in part[name]]
+        ledger["ledger_hash"] = ledger_hash(ledger)
+        return ledger
 
     def _status(self, interrupted: bool) -> RunStatus:
         if interrupted:

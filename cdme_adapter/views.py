@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +26,11 @@ def account_view(journey: Journey, connect: Callable[[], Any]) -> None:
         return _unknown(journey, "VIEW_NOT_ACCOUNTED", "account_views is off")
     handle = connect()
     timer = threading.Timer(config.account_views_seconds, handle.cursor().interrupt)
+    deadline = time.monotonic() + config.account_views_seconds
 
     def execute(sql: str) -> list[Row]:
+        if time.monotonic() > deadline and sql != "ROLLBACK":
+            raise TimeoutError(f"it took more than {config.account_views_seconds} seconds")
         return list(handle.cursor().execute(sql).fetchall())
 
     timer.start()

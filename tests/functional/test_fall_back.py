@@ -34,9 +34,7 @@ BREAKS: dict[str, tuple[type, str, Any]] = {
 
 
 @pytest.mark.parametrize("where", list(BREAKS))
-def test_the_model_is_built_plain(
-    project: Project, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
+def test_the_model_is_built_plain(project: Project, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     project.write({"m.sql": MODEL, "raw.csv": RAW})
     project.configure(**{"on-run-start": ["create table if not exists main.audit (what varchar)"]})
     project.dbt("seed")

@@ -49,9 +49,7 @@ def test_loss_within_what_is_expected_passes(project: Project, most: Any) -> Non
         ({"max": 100, "verdict": "null"}, "does not list"),
     ],
 )
-def test_loss_that_is_not_expected_fails(
-    project: Project, rule: dict[str, Any], words: str
-) -> None:
+def test_loss_that_is_not_expected_fails(project: Project, rule: dict[str, Any], words: str) -> None:
     project.write({"raw.csv": RAW, "m.sql": model(FILTERED, expected_loss=[loss(**rule)])})
     outcome = project.dbt("build", ok=False)
     assert outcome.status["m"] == "error"

@@ -10,10 +10,7 @@ RAW = "id,v\n" + "".join(f"{n},{n % 3}\n" for n in range(1, 10))
 
 
 def _hooked(hook: str, query: str = "select id, v from {{ ref('raw') }}", meta: str = "{}") -> str:
-    return (
-        f"{{{{ config(materialized='table', post_hook=\"{hook}\", meta={{'cdme': {meta}}}) }}}}"
-        f" {query}"
-    )
+    return f"{{{{ config(materialized='table', post_hook=\"{hook}\", meta={{'cdme': {meta}}}) }}}} {query}"
 
 
 def test_a_hook_that_deletes_makes_the_model_unbalanced(project: Project) -> None:
@@ -58,9 +55,7 @@ def test_a_softer_gate_lets_it_pass_with_the_true_account(project: Project, gate
         "SELECT output_key, input_key FROM cdme.reverse_join WHERE model LIKE '%.m' ORDER BY ALL"
     )
     assert pairs == [(f'{{"id":{n}}}', f'{{"id":{n}}}') for n in (1, 3, 4, 6, 7, 8, 9)]
-    assert (
-        project.one("SELECT row_count FROM cdme.store_generations WHERE relation LIKE '%.m'") == 7
-    )
+    assert project.one("SELECT row_count FROM cdme.store_generations WHERE relation LIKE '%.m'") == 7
 
 
 def test_records_with_another_output_left_are_not_unaccounted(project: Project) -> None:
@@ -98,9 +93,7 @@ def test_a_hook_that_writes_makes_the_edges_opaque(project: Project, hook: str) 
     assert row["output_count"] == project.one("SELECT count(*) FROM m")
     assert project.sql("SELECT exactness FROM cdme.edges WHERE model LIKE '%.m'") == [("opaque",)]
     assert project.one("SELECT count(*) FROM cdme.reverse_join WHERE model LIKE '%.m'") == 0
-    assert (
-        project.one("SELECT count(*) FROM cdme.store_findings WHERE code = 'HOOK_WROTE_ROWS'") == 1
-    )
+    assert project.one("SELECT count(*) FROM cdme.store_findings WHERE code = 'HOOK_WROTE_ROWS'") == 1
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,7 @@ def test_hooks_ran_once_each(pair: Pair) -> None:
 
 def test_no_temporary_table_is_left(pair: Pair) -> None:
     """dbt-duckdb itself leaves an incremental model's, whose name ends in the time."""
-    found, expected = (
-        [row.rstrip("0123456789]'") for row in s.rows["main", "leftovers"]] for s in pair
-    )
+    found, expected = ([row.rstrip("0123456789]'") for row in s.rows["main", "leftovers"]] for s in pair)
     assert found == expected
 
 
@@ -99,8 +97,6 @@ def test_the_captured_route_was_taken(ours: Project, states: dict[str, Pair]) ->
     assert [row[0] for row in failed] == ["rowid_column"], failed
 
 
-def test_names_like_hidden_columns_are_refused_not_guessed(
-    ours: Project, states: dict[str, Pair]
-) -> None:
+def test_names_like_hidden_columns_are_refused_not_guessed(ours: Project, states: dict[str, Pair]) -> None:
     captured = {row[0] for row in _captures(ours)}
     assert not captured & {"hidden_names", "reads_hidden_names", "rowid_column"}

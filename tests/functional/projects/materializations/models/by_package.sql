@@ -1,0 +1,2 @@
+{{ config(materialized='copied') }}
+select id from {{ ref('raw') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='external') }}
+select id, upper(v) as v from {{ ref('raw') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table_function') }}
+select id, v from {{ ref('raw') }}

@@ -1,0 +1,137 @@
+"""Several databases, one in memory, one that cannot hold a transaction."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from tests.functional.project import Project, counts, release
+
+RAW = "id,v\n1,a\n2,b\n3,c\n"
+TABLE = "{{ config(materialized='table') }}\n"
+
+
+@pytest.fixture
+def two(project: Project) -> Project:
+    """A second database, attached as ``mart``."""
+    project.profile["attach"] = [{"path": str(project.root / "mart.duckdb"), "alias": "mart"}]
+    project.configure()
+    project.write({
+        "raw.csv": RAW,
+        "a.sql": TABLE + "select id, v from {{ ref('raw') }} where id > 1",
+        "b.sql": "{{ config(materialized='table', database='mart') }}\n"
+                 "select id from {{ ref('a') }} where id > 2",
+        "c.sql": "{{ config(materialized='table', database='mart', schema='deep') }}\n"
+                 "select b.id, a.v from {{ ref('b') }} b join {{ ref('a') }} a using (id)",
+        "d.sql": TABLE + "select * from {{ ref('c') }}",
+    })  # fmt: skip
+    return project
+
+
+def in_mart(project: Project, query: str) -> list[tuple[object, ...]]:
+    release()
+    with duckdb.connect(str(project.root / "mart.duckdb")) as con:
+        return con.execute(query).fetchall()
+
+
+def test_the_account_lies_in_the_database_of_the_model(two: Project) -> None:
+    two.dbt("build")
+    here = two.sql("SELECT DISTINCT split_part(model, '.', -1) FROM cdme.ledger ORDER BY ALL")
+    assert here == [("a",), ("d",), ("raw",)]
+    there = in_mart(
+        two,
+        "SELECT split_part(model, '.', -1), split_part(input, '.', -1), input_count,"
+        " contributed_count, filtered_count, status FROM cdme.ledger ORDER BY ALL",
+    )
+    assert there == [
+        ("b", "a", 2, 1, 1, "BALANCED"),
+        ("c", "a", 2, 1, 1, "BALANCED"),
+        ("c", "b", 1, 1, 0, "BALANCED"),
+    ]
+    assert counts(two.ledger("d")["c"]) == (1, 1, 0, 0, 0, "BALANCED")
+    assert in_mart(two, "SELECT status FROM cdme.runs") == [("COMPLETE",)]
+
+
+def test_the_file_has_the_whole_run(two: Project) -> None:
+    two.dbt("build")
+    models = {edge["model"].split(".")[-1] for edge in two.file_ledger()["edges"]}
+    assert models == {"raw", "a", "b", "c", "d"}
+
+
+def test_several_runs_over_two_databases(two: Project) -> None:
+    for _ in range(3):
+        two.dbt("build")
+    generations = "SELECT count(*) FROM cdme.store_generations"
+    sizes = (two.sql(generations), in_mart(two, generations))
+    two.dbt("build")
+    assert (two.sql(generations), in_mart(two, generations)) == sizes
+
+
+def test_a_rejected_model_of_the_other_database(two: Project) -> None:
+    two.write({"b.sql": "{{ config(materialized='table', database='mart',"
+                        " post_hook='delete from {{ this }}') }} select id from {{ ref('a') }}"})  # fmt: skip
+    outcome = two.dbt("build", ok=False)
+    assert outcome.status["b"] == "error"
+    rows = in_mart(two, "SELECT status FROM cdme.ledger WHERE model LIKE '%.b'")
+    assert rows == [("UNBALANCED",)]
+    assert not in_mart(two, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'b'")
+    assert two.one("SELECT status FROM cdme.runs") == "FAILED"
+
+
+def test_a_database_in_memory(project: Project) -> None:
+    project.path = ":memory:"
+    project.configure(**{"on-run-end": [
+        "copy (select * from memory.cdme.ledger) to '" + str(project.root / "seen.csv") + "'"
+    ]})  # fmt: skip
+    project.write({"raw.csv": RAW, "a.sql": TABLE + "select id from {{ ref('raw') }} where id > 1"})
+    project.dbt("build")
+    edges = {edge["model"]: edge for edge in project.file_ledger()["edges"]}
+    assert counts(edges["model.shop.a"]) == (3, 2, 1, 0, 0, "BALANCED")
+    assert "BALANCED" in (project.root / "seen.csv").read_text()
+
+
+def test_without_transactions_nothing_is_captured_and_it_is_said(project: Project) -> None:
+    project.profile["disable_transactions"] = True
+    project.configure()
+    project.write({"raw.csv": RAW, "a.sql": TABLE + "select id from {{ ref('raw') }} where id > 1"})
+    project.dbt("build")
+    assert project.one("SELECT count(*) FROM a") == 2
+    assert project.ledger("a")["raw"]["status"] == "UNKNOWN"
+    assert (
+        project.one("SELECT count(*) FROM cdme.store_findings WHERE code = 'CAPTURE_NO_TRANSACTION'") == 1
+    )
+
+
+def test_a_read_only_database_may_be_read(project: Project) -> None:
+    other = project.root / "other.duckdb"
+    with duckdb.connect(str(other)) as con:
+        con.execute("CREATE TABLE t AS SELECT range AS id FROM range(4)")
+    project.profile["attach"] = [{"path": str(other), "alias": "other", "read_only": True}]
+    project.configure()
+    project.write({
+        "s.yml": "{version: 2, sources: [{name: s, database: other, schema: main, tables: [{name: t}]}]}",
+        "a.sql": TABLE + "select id from {{ source('s', 't') }} where id > 0",
+    })  # fmt: skip
+    project.dbt("run")
+    assert counts(project.ledger("a")["t"]) == (4, 3, 1, 0, 0, "BALANCED")
+
+
+def test_switching_to_duckdb_and_back(project: Project) -> None:
+    """Tables that another adapter built are inputs like any source."""
+    project.write({"raw.csv": RAW, "a.sql": TABLE + "select id from {{ ref('raw') }}",
+                   "b.sql": TABLE + "select id from {{ ref('a') }} where id > 1"})  # fmt: skip
+    project.kind = "duckdb"
+    project.configure()
+    project.dbt("build")
+    project.kind = "cdme"
+    project.configure()
+    project.dbt("run", "--select", "b")
+    assert counts(project.ledger("b")["a"]) == (3, 2, 1, 0, 0, "BALANCED")
+    project.kind = "duckdb"
+    project.configure()
+    project.write({"a.sql": TABLE + "select id + 10 as id from {{ ref('raw') }} where id <> 2"})
+    project.dbt("build")
+    project.kind = "cdme"
+    project.configure()
+    project.dbt("run", "--select", "b")
+    assert counts(project.ledger("b")["a"]) == (2, 2, 0, 0, 0, "BALANCED")
