@@ -39,7 +39,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 bench: $(VENV)/.dev
-	$(BIN)/python bench/demo_ratio.py
+	$(BIN)/python -m bench.demo_ratio
 
 fuzz: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 -q tests/laws

@@ -1,6 +1,6 @@
 """What capture costs: the demo by plain dbt-duckdb against the same project by cdme.
 
-Usage: ``python bench/demo_ratio.py [--rounds N] [--threads N]``. Each round runs both, in turns,
+Usage: ``python -m bench.demo_ratio [--rounds N] [--threads N]``. Each round runs both, in turns,
 each on a fresh copy of the loaded data; the first round only warms up. Medians are printed, for
 each model (dbt's own ``execution_time``), for all models together and for the whole command.
 """
@@ -22,9 +22,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.plain import without_cdme
+
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT = ROOT / "demo" / "flights"
 DATA = ROOT / "bench" / "data"
+CDME_PROJECT = ROOT / "demo" / "flights"
+PLAIN_PROJECT = DATA / "flights_plain"
 BINARIES = Path(sys.executable).parent
 TARGETS = ("plain", "cdme")
 WHOLE, MODELS, SIZE = "whole command", "all models", "database, MiB"
@@ -55,8 +58,9 @@ def dbt(command: str, target: str, database: Path, threads: int) -> float:
     arguments = [str(BINARIES / "dbt"), "--quiet", command, "--target", target]
     if command != "deps":
         arguments += ["--threads", str(threads)]
+    project = PLAIN_PROJECT if target == "plain" else CDME_PROJECT
     started = time.perf_counter()
-    subprocess.run(arguments, cwd=PROJECT, env=env, check=True)
+    subprocess.run(arguments, cwd=project, env=env, check=True)
     return time.perf_counter() - started
 
 
@@ -99,7 +103,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of dbt")
     options = parser.parse_args()
     raw = load()
-    dbt("deps", "plain", raw, options.threads)
+    dbt("deps", "cdme", raw, options.threads)
+    shutil.rmtree(PLAIN_PROJECT, ignore_errors=True)
+    without_cdme(CDME_PROJECT, PLAIN_PROJECT)
     times: Times = defaultdict(lambda: defaultdict(list))
     for number in range(options.rounds + 1):
         if number == 1:

@@ -14,7 +14,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from bench.plain import GENERATED, without_cdme
+
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "demo" / "flights"
 BINARIES = Path(sys.executable).parent
 
 pytestmark = pytest.mark.slow
@@ -61,17 +64,17 @@ class Flights:
 
 
 def build(folder: Path, target: str) -> Flights:
-    """Load the data and build everything twice, as a user who types `make demo` twice does.
-
-    Plain dbt-duckdb only runs the models: the generic tests ask CDME's adapter.
-    """
-    ignored = shutil.ignore_patterns("target", "dbt_packages", "logs", "package-lock.yml")
-    shutil.copytree(ROOT / "demo" / "flights", folder / "flights", ignore=ignored)
-    (folder / "flights" / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")
+    """Load the data and build everything twice, as a user who types `make demo` twice does."""
+    if target == "plain":
+        without_cdme(PROJECT, folder / "flights")
+        commands = ["build", "build"]
+    else:
+        shutil.copytree(PROJECT, folder / "flights", ignore=GENERATED)
+        (folder / "flights" / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")
+        commands = ["deps", "build", "build"]
     demo = Flights(folder, target)
     loader = [sys.executable, str(ROOT / "demo" / "load_flights.py"), str(demo.database)]
-    build_all = "build" if target == "cdme" else "run"
-    for command in ("deps", build_all, build_all):
+    for command in commands:
         subprocess.run(loader, check=True, capture_output=True)
         demo.dbt(command)
     return demo
