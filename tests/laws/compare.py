@@ -6,6 +6,7 @@ Output records are matched by their values and witnesses, for their order is not
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -87,9 +88,7 @@ def _accounts(report: Report, explained: Explained, captured: Capture) -> None:
             report.problems.append(f"{relation}: unaccounted {lost}, expected {expected}")
 
 
-def _classes(
-    report: Report, relation: str, classes: dict[int, Verdict], captured: Capture
-) -> None:
+def _classes(report: Report, relation: str, classes: dict[int, Verdict], captured: Capture) -> None:
     if captured.exactness.get((relation, "direct")) != "exact":
         return
     theirs = captured.classes.get(relation, {})
@@ -102,7 +101,7 @@ def _classes(
             _reason(report, relation, i, ours, found)
             places[ours.position].add(found[4])
     order = [places[position] for position in sorted(places)]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         if None not in before | after and max(before) > min(after):
             report.problems.append(f"{relation}: reasons out of order: {order}")
 

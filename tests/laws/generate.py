@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from tests.laws.draw import Draw, HypothesisDraw, SeededDraw
 from tests.laws.generator.maker import Maker, Menu, Query
-from tests.laws.generator.schema import Col, Table, table
 from tests.laws.generator.menus import FULL
-
+from tests.laws.generator.schema import Col, Table, table
 
 UNPRINTED = {"lists, structs, lambdas"}
 """What DuckDB prints in the text of a view as SQL that the parser does not know."""

@@ -44,8 +44,7 @@ def candidates(case: Case) -> Iterator[Case]:
     for n, statement in enumerate(case.statements):
         yield replace(case, statements=(*case.statements[:n], *case.statements[n + 1 :]))
         for smaller in _edited(statement):
-            yield replace(
-                case, statements=(*case.statements[:n], smaller, *case.statements[n + 1 :]))
+            yield replace(case, statements=(*case.statements[:n], smaller, *case.statements[n + 1 :]))
 
 
 def _edited(sql: str) -> Iterator[str]:

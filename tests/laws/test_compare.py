@@ -31,8 +31,10 @@ def truth() -> tuple[Explained, Fake]:
     connection = duckdb.connect()
     connection.execute("CREATE TABLE t0 AS FROM (VALUES (1), (1), (3), (9)) AS v(a)")
     connection.execute("CREATE TABLE t1 AS FROM (VALUES (1), (3)) AS v(a)")
-    where, join = ("filtered", "where", 't0."a" < 3', "false", 7), (
-        "filtered", "join_no_match", "", "no_match", 3)
+    where, join = (
+        ("filtered", "where", 't0."a" < 3', "false", 7),
+        ("filtered", "join_no_match", "", "no_match", 3),
+    )
     fake = Fake(
         [(1,), (1,)],
         {("t0", "direct"): "exact", ("t1", "direct"): "exact"},
@@ -99,8 +101,19 @@ def _other_rows(fake: Fake) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [_drop_witness, _swap_witness, _extra_witness, _lose_record, _unaccount, _other_verdict,
-     _other_clause, _other_order, _missing_edge, _extra_edge, _other_rows],
+    [
+        _drop_witness,
+        _swap_witness,
+        _extra_witness,
+        _lose_record,
+        _unaccount,
+        _other_verdict,
+        _other_clause,
+        _other_order,
+        _missing_edge,
+        _extra_edge,
+        _other_rows,
+    ],
 )
 def test_a_wrong_capture_is_caught(spoil: Callable[[Fake], None]) -> None:
     explained, fake = truth()

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def choose(
-    context: Context, condition: Condition, left: Relation, right: Relation,
+    context: Context,
+    condition: Condition,
+    left: Relation,
+    right: Relation,
     candidates: list[Candidate],
 ) -> list[Candidate]:
     """Keep the truth of the nearest partner of each left tuple, deny it to the others."""
@@ -35,10 +38,7 @@ def choose(
         if better:
             best[candidate.left] = n
     chosen = set(best.values())
-    return [
-        c if not c.truth or n in chosen else replace(c, truth=False)
-        for n, c in enumerate(candidates)
-    ]
+    return [c if not c.truth or n in chosen else replace(c, truth=False) for n, c in enumerate(candidates)]
 
 
 def _nearness(condition: Condition, right: Relation) -> tuple[exp.Expr, bool]:

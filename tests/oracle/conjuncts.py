@@ -34,8 +34,11 @@ def kind_of(clause: str, conjunct: exp.Expr) -> str:
 
 
 def keep(
-    context: Context, clause: str, conjuncts: list[tuple[exp.Expr, exp.Expr]],
-    columns: list[Column], rows: list[Row],
+    context: Context,
+    clause: str,
+    conjuncts: list[tuple[exp.Expr, exp.Expr]],
+    columns: list[Column],
+    rows: list[Row],
 ) -> tuple[list[Row], frozenset[Edge]]:
     """The tuples that pass every conjunct; the others leave evidence at the first they fail.
 

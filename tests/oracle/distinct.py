@@ -29,7 +29,10 @@ def distinct(relation: Relation) -> Relation:
 
 
 def distinct_on(
-    context: Context, relation: Relation, on: list[tuple[Any, ...]], ordered: list[exp.Ordered],
+    context: Context,
+    relation: Relation,
+    on: list[tuple[Any, ...]],
+    ordered: list[exp.Ordered],
     node: exp.Expr,
 ) -> Relation:
     """The first tuple of each group; ``on`` holds the group of each tuple."""

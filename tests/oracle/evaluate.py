@@ -82,9 +82,7 @@ class _Rewriter:
         raise OracleError(f"unknown column {node.sql()}")
 
 
-def prepare(
-    context: Context, node: exp.Expr, columns: list[Column], rows: Sequence[Row]
-) -> Prepared:
+def prepare(context: Context, node: exp.Expr, columns: list[Column], rows: Sequence[Row]) -> Prepared:
     """Replace columns and subqueries by placeholders."""
     rewriter = _Rewriter(context, columns, rows, provs=[NOTHING] * len(rows), bound=_bound(node))
     sql = transform(node, rewriter.visit).sql("duckdb")
@@ -102,7 +100,10 @@ def _bound(node: exp.Expr) -> frozenset[str]:
 
 
 def evaluate(
-    context: Context, node: exp.Expr, columns: list[Column], rows: Sequence[Row],
+    context: Context,
+    node: exp.Expr,
+    columns: list[Column],
+    rows: Sequence[Row],
     trying: bool = False,
 ) -> Evaluated:
     """The expression on each tuple."""

@@ -104,7 +104,8 @@ class Partition:
 
         first, last = at(frame.start), at(frame.end)
         inside = [
-            i for i, peer in enumerate(self.peers)
+            i
+            for i, peer in enumerate(self.peers)
             if (first is None or peer >= first) and (last is None or peer <= last)
         ]
         return (inside[0], inside[-1]) if inside else (1, 0)
@@ -115,7 +116,9 @@ class Partition:
                 return True
             if bound.offset == 0 or self.keys[place] is None or self.keys[i] is None:
                 if self.keys[place] is None or bound.offset == 0:
-                    return self.peers[i] >= self.peers[place] if lower else self.peers[i] <= self.peers[place]
+                    return (
+                        self.peers[i] >= self.peers[place] if lower else self.peers[i] <= self.peers[place]
+                    )
                 return i > place if lower else i < place
             forward = bound.following != self.descending
             limit = self.keys[place] + bound.offset if forward else self.keys[place] - bound.offset
@@ -125,8 +128,7 @@ class Partition:
             return bool(after if lower else before)
 
         inside = [
-            i for i in range(len(self.rows))
-            if passes(i, frame.start, True) and passes(i, frame.end, False)
+            i for i in range(len(self.rows)) if passes(i, frame.start, True) and passes(i, frame.end, False)
         ]
         return (inside[0], inside[-1]) if inside else (1, 0)
 

@@ -21,7 +21,8 @@ from tests.oracle.names import QUERIES, canonical, slot_of, transform
 def aggregate_names() -> frozenset[str]:
     """The names of DuckDB's aggregate functions, for those that the parser has no class for."""
     rows = duckdb.connect().execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'")
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    )
     return frozenset(name for (name,) in rows.fetchall())
 
 
@@ -88,14 +89,18 @@ def _members(node: exp.Expr) -> list[exp.Expr]:
     return [node.this if isinstance(node, exp.Paren) else node]
 
 
+def _joined(parts: list[list[exp.Expr]]) -> list[exp.Expr]:
+    return list(itertools.chain.from_iterable(parts))
+
+
 def _alternatives(key: exp.Expr) -> list[list[exp.Expr]]:
     if isinstance(key, exp.Rollup):
         parts = [_members(part) for part in key.expressions]
-        return [sum(parts[:n], []) for n in range(len(parts), -1, -1)]
+        return [_joined(parts[:n]) for n in range(len(parts), -1, -1)]
     if isinstance(key, exp.Cube):
         parts = [_members(part) for part in key.expressions]
         chosen = itertools.product([True, False], repeat=len(parts))
-        return [sum((p for p, use in zip(parts, uses, strict=True) if use), []) for uses in chosen]
+        return [_joined(list(itertools.compress(parts, uses))) for uses in chosen]
     if isinstance(key, exp.GroupingSets):
         result: list[list[exp.Expr]] = []
         for part in key.expressions:

@@ -93,8 +93,7 @@ def _finished(context: Context, relation: Relation, node: exp.Expr) -> Relation:
 def _values(context: Context, node: exp.Values) -> Relation:
     """VALUES: tuples that no record is behind."""
     lines = [
-        [evaluate(context, part, [], [Row(())]) for part in line.expressions]
-        for line in node.expressions
+        [evaluate(context, part, [], [Row(())]) for part in line.expressions] for line in node.expressions
     ]
     columns, values = [], []
     for n in range(len(lines[0])):
@@ -102,11 +101,14 @@ def _values(context: Context, node: exp.Values) -> Relation:
         for line in lines[1:]:
             kind = context.session.scalars.common_type(kind, line[n].type)
         columns.append(Column(f"col{n}", None, kind))
-        values.append([
-            context.session.scalars.values(
-                f"CAST(x AS {kind})", [("x", line[n].type)], [(line[n].values[0],)])[0]
-            for line in lines
-        ])
+        values.append(
+            [
+                context.session.scalars.values(
+                    f"CAST(x AS {kind})", [("x", line[n].type)], [(line[n].values[0],)]
+                )[0]
+                for line in lines
+            ]
+        )
     rows = [Row(tuple(column[i] for column in values)) for i in range(len(lines))]
     return Relation(columns, rows)
 

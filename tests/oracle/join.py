@@ -66,9 +66,7 @@ def is_comma(node: exp.Join) -> bool:
     return not any(node.args.get(key) for key in ("kind", "side", "method", "on", "using"))
 
 
-def join(
-    context: Context, left: Relation, node: exp.Join, more: Sequence[exp.Join] = ()
-) -> Relation:
+def join(context: Context, left: Relation, node: exp.Join, more: Sequence[exp.Join] = ()) -> Relation:
     """One join; comma and CROSS are joins without a condition.
 
     ``more`` are joins written after the right item that belong to it, as after a comma.
@@ -88,12 +86,16 @@ def join(
     rows = [c.row for c in candidates if c.truth]
     side = node.side.upper()
     ours = _unmatched(context, sides, condition, candidates, clause, preserve=side in ("LEFT", "FULL"))
-    theirs = _unmatched_right(context, sides, condition, candidates, clause,
-                              preserve=side in ("RIGHT", "FULL"))
+    theirs = _unmatched_right(
+        context, sides, condition, candidates, clause, preserve=side in ("RIGHT", "FULL")
+    )
     if sides.lateral and not left.rows:
         _nothing_to_meet(context, sides.right, clause)
-    whole = Relation([*left.columns, *sides.right.columns], [*rows, *ours, *theirs],
-                     left.edges | sides.right.edges | edges)
+    whole = Relation(
+        [*left.columns, *sides.right.columns],
+        [*rows, *ours, *theirs],
+        left.edges | sides.right.edges | edges,
+    )
     return _common_columns(context, whole, condition, side, len(left.columns))
 
 
@@ -106,12 +108,11 @@ def _reason_kind(kind: str, node: exp.Join) -> str:
 def _is_unnest(node: exp.Join) -> bool:
     item = node.this
     return isinstance(item, exp.Unnest) or (
-        isinstance(item, exp.Lateral) and isinstance(item.this, exp.Unnest))
+        isinstance(item, exp.Lateral) and isinstance(item.this, exp.Unnest)
+    )
 
 
-def _sides(
-    context: Context, left: Relation, node: exp.Join, role: str, more: Sequence[exp.Join]
-) -> Sides:
+def _sides(context: Context, left: Relation, node: exp.Join, role: str, more: Sequence[exp.Join]) -> Sides:
     """Read the right side, once or once for each left tuple."""
     inside = context if role == DIRECT else replace(context, role=role, recording=False)
     item = node.this
@@ -144,8 +145,10 @@ def _candidates(
 ) -> tuple[list[Candidate], frozenset[tuple[str, str]]]:
     numbers = [(i, j) for i, offer in enumerate(sides.offers) for j in offer]
     pairs = [
-        Row(sides.left.rows[i].values + sides.right.rows[j].values,
-            sides.left.rows[i].prov | sides.right.rows[j].prov)
+        Row(
+            sides.left.rows[i].values + sides.right.rows[j].values,
+            sides.left.rows[i].prov | sides.right.rows[j].prov,
+        )
         for i, j in numbers
     ]
     judged, edges = truths(context, condition, sides.left.columns, sides.right.columns, pairs)
@@ -158,8 +161,12 @@ def _token(truth: bool | None) -> str:
 
 
 def _unmatched(
-    context: Context, sides: Sides, condition: Condition, candidates: list[Candidate],
-    clause: Clause, preserve: bool,
+    context: Context,
+    sides: Sides,
+    condition: Condition,
+    candidates: list[Candidate],
+    clause: Clause,
+    preserve: bool,
 ) -> list[Row]:
     """The left tuples without a partner: padded, or failed at the join."""
     matched = {c.left for c in candidates if c.truth}
@@ -176,8 +183,12 @@ def _unmatched(
 
 
 def _unmatched_right(
-    context: Context, sides: Sides, condition: Condition, candidates: list[Candidate],
-    clause: Clause, preserve: bool,
+    context: Context,
+    sides: Sides,
+    condition: Condition,
+    candidates: list[Candidate],
+    clause: Clause,
+    preserve: bool,
 ) -> list[Row]:
     """The right tuples without a partner: padded, or failed at the join."""
     matched = {c.right for c in candidates if c.truth}

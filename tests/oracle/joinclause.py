@@ -47,7 +47,10 @@ def condition_of(node: exp.Join, left: Relation, right: Relation) -> Condition:
 
 
 def truths(
-    context: Context, condition: Condition, left: list[Column], right: list[Column],
+    context: Context,
+    condition: Condition,
+    left: list[Column],
+    right: list[Column],
     pairs: list[Row],
 ) -> tuple[list[bool | None], frozenset[Edge]]:
     """The three-valued truth of the whole condition for each pair of tuples."""
@@ -79,7 +82,10 @@ def conjoin(left: Any, right: Any) -> bool | None:
 
 
 def own_tokens(
-    context: Context, condition: Condition, ours: list[Column], theirs: list[Column],
+    context: Context,
+    condition: Condition,
+    ours: list[Column],
+    theirs: list[Column],
     rows: list[Row],
 ) -> list[set[str]]:
     """Per tuple of one side: how the conjuncts on that side alone judge it."""

@@ -26,7 +26,10 @@ def limited(context: Context, relation: Relation, node: exp.Expr) -> Relation:
 
 
 def _cut(
-    context: Context, relation: Relation, node: exp.Expr, limit: exp.Expr | None,
+    context: Context,
+    relation: Relation,
+    node: exp.Expr,
+    limit: exp.Expr | None,
     offset: exp.Expr | None,
 ) -> Relation:
     text = " ".join(part.sql("duckdb").strip() for part in (limit, offset) if part is not None)

@@ -43,8 +43,7 @@ def find(columns: list[Column], name: str, table: str | None) -> int | None:
     found = [
         i
         for i, column in enumerate(columns)
-        if column.name.lower() == name
-        and (column.table == table if table else not column.merged)
+        if column.name.lower() == name and (column.table == table if table else not column.merged)
     ]
     if len(found) > 1:
         raise OracleError(f"ambiguous column {name}")

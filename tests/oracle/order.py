@@ -35,5 +35,9 @@ def sorted_places(keys: Sequence[Sequence[Any]], ordered: Sequence[exp.Ordered])
     [2, 0, 1]
     """
     compare = comparison(ordered)
-    by = functools.cmp_to_key(lambda a, b: compare(keys[a], keys[b]))
-    return sorted(range(len(keys)), key=by)
+    places: list[int] = list(range(len(keys)))
+
+    def by(left: int, right: int) -> int:
+        return compare(keys[left], keys[right])
+
+    return sorted(places, key=functools.cmp_to_key(by))

@@ -40,7 +40,8 @@ def unreplayed(
             connection.execute(f"DELETE FROM {relation}")
             connection.execute(
                 f"INSERT INTO {relation} SELECT * FROM whole_{relation}"
-                f" WHERE rowid IN ({', '.join(kept) or 'NULL'}) ORDER BY rowid")
+                f" WHERE rowid IN ({', '.join(kept) or 'NULL'}) ORDER BY rowid"
+            )
         found = connection.execute(sql).fetchall()
         if rounded(row.values) not in {rounded(values) for values in found}:
             yield row, found

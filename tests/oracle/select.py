@@ -49,14 +49,18 @@ class Select:
     def pending(self) -> list[exp.Expr]:
         """Every expression that is evaluated after this point."""
         return [
-            *(item.node for item in self.items), *(ready for _, ready in self.having),
-            *(ready for _, ready in self.qualify), *self.keys, *self.on,
+            *(item.node for item in self.items),
+            *(ready for _, ready in self.having),
+            *(ready for _, ready in self.qualify),
+            *self.keys,
+            *self.on,
         ]
 
     def keep(self, clause: str, conditions: list[tuple[exp.Expr, exp.Expr]]) -> None:
         """Apply the conjuncts of a filtering clause."""
         rows, edges = conjuncts.keep(
-            self.context, clause, conditions, self.relation.columns, self.relation.rows)
+            self.context, clause, conditions, self.relation.columns, self.relation.rows
+        )
         self.relation = Relation(self.relation.columns, rows, self.relation.edges | edges)
 
 
@@ -109,9 +113,7 @@ def _resolve(state: Select) -> dict[str, exp.Expr]:
     return aliases
 
 
-def _output(
-    state: Select, part: exp.Expr, aliases: dict[str, exp.Expr], first: bool
-) -> exp.Expr:
+def _output(state: Select, part: exp.Expr, aliases: dict[str, exp.Expr], first: bool) -> exp.Expr:
     """An expression of ORDER BY, DISTINCT ON or GROUP BY: an ordinal, an alias, or itself."""
     if isinstance(part, exp.Literal) and not part.is_string:
         return state.items[int(part.name) - 1].node
@@ -125,9 +127,7 @@ def _all_keys(items: list[exp.Expr]) -> list[exp.Expr]:
     return keys or (plain if len(plain) == len(items) else [])
 
 
-def _grouping_item(
-    state: Select, part: exp.Expr, aliases: dict[str, exp.Expr]
-) -> exp.Expr:
+def _grouping_item(state: Select, part: exp.Expr, aliases: dict[str, exp.Expr]) -> exp.Expr:
     """A GROUP BY item, ordinals and aliases resolved down to the members of grouping sets."""
     if isinstance(part, exp.Paren):
         return exp.Paren(this=_grouping_item(state, part.this, aliases))
@@ -231,9 +231,7 @@ def _project(state: Select) -> tuple[Relation, list[tuple[object, ...]]]:
     return Relation(made, output, edges, sorting), groups
 
 
-def _distinct(
-    state: Select, projected: tuple[Relation, list[tuple[object, ...]]]
-) -> Relation:
+def _distinct(state: Select, projected: tuple[Relation, list[tuple[object, ...]]]) -> Relation:
     relation, groups = projected
     clause = state.node.args.get("distinct")
     if clause is None:

@@ -51,9 +51,7 @@ def combined(context: Context, node: exp.SetOperation) -> Relation:
     return Relation(left.columns, rows, edges)
 
 
-def _kept(
-    kind: str, every: bool, members: list[Row], matching: list[Row]
-) -> tuple[list[Row], list[Row]]:
+def _kept(kind: str, every: bool, members: list[Row], matching: list[Row]) -> tuple[list[Row], list[Row]]:
     """Of one group of equal left tuples: the result tuples, and the left ones that are lost."""
     if kind == "except":
         if every:
@@ -76,9 +74,7 @@ def _whole(members: list[Row], beyond: Prov) -> Row:
     return Row(members[0].values, union(row.prov for row in members) | beyond)
 
 
-def _aligned(
-    context: Context, left: Relation, right: Relation, by_name: bool
-) -> tuple[Relation, Relation]:
+def _aligned(context: Context, left: Relation, right: Relation, by_name: bool) -> tuple[Relation, Relation]:
     """Both branches with the same columns, values cast to the common types."""
     if by_name:
         names = [c.name.lower() for c in left.columns]
@@ -104,9 +100,7 @@ def _aligned(
     return _cast(context, left, left_map, shaped), _cast(context, right, right_map, shaped)
 
 
-def _cast(
-    context: Context, relation: Relation, slots: list[int | None], columns: list[Column]
-) -> Relation:
+def _cast(context: Context, relation: Relation, slots: list[int | None], columns: list[Column]) -> Relation:
     values = []
     for slot, column in zip(slots, columns, strict=True):
         if slot is None:
@@ -115,11 +109,8 @@ def _cast(
         kind = relation.columns[slot].type
         raw = [row.values[slot] for row in relation.rows]
         if kind != column.type:
-            rows = [(value,) for value in raw]
-            raw = context.session.scalars.values(
-                f"CAST(x AS {column.type})", [("x", kind)], rows)
+            ones = [(value,) for value in raw]
+            raw = context.session.scalars.values(f"CAST(x AS {column.type})", [("x", kind)], ones)
         values.append(raw)
-    rows = [
-        Row(tuple(column[i] for column in values), row.prov) for i, row in enumerate(relation.rows)
-    ]
+    rows = [Row(tuple(column[i] for column in values), row.prov) for i, row in enumerate(relation.rows)]
     return Relation(columns, rows, relation.edges)

@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from tests.oracle.context import Context, Cte
 from tests.oracle.evaluate import evaluate
-from tests.oracle.recursion import is_recursive, iterated
 from tests.oracle.model import Column, OracleError, Prov, Relation, Row
 from tests.oracle.names import Outer
+from tests.oracle.recursion import is_recursive, iterated
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,21 @@ def _table(context: Context, node: exp.Table) -> Relation:
     if cte is not None and cte.table is not None:
         relation, names = cte.table, cte.names
     elif cte is not None:
-        inside = replace(cte.context, path=(*context.path, id(node)), role=context.role,
-                         recording=context.recording)
+        inside = replace(
+            cte.context, path=(*context.path, id(node)), role=context.role, recording=context.recording
+        )
         relation = iterated(inside, name, cte) if cte.recursive else inside.run(cte.body)
         names = cte.names
     else:
         view = context.session.view(name)
         base = None if view else context.session.table(name)
         if view is not None:
-            inside = Context(context.session, path=(*context.path, id(node)), role=context.role,
-                             recording=context.recording)
+            inside = Context(
+                context.session,
+                path=(*context.path, id(node)),
+                role=context.role,
+                recording=context.recording,
+            )
             relation = inside.run(view.expression)
             schema = view.this
             names = [c.name for c in schema.expressions] if isinstance(schema, exp.Schema) else []

@@ -30,8 +30,14 @@ from tests.oracle.model import (
 from tests.oracle.names import Outer
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
-NEGATED = {exp.EQ: exp.NEQ, exp.NEQ: exp.EQ, exp.GT: exp.LTE, exp.LTE: exp.GT,
-           exp.LT: exp.GTE, exp.GTE: exp.LT}
+NEGATED = {
+    exp.EQ: exp.NEQ,
+    exp.NEQ: exp.EQ,
+    exp.GT: exp.LTE,
+    exp.LTE: exp.GT,
+    exp.LT: exp.GTE,
+    exp.GTE: exp.LT,
+}
 
 
 @dataclass
@@ -131,9 +137,7 @@ def value(context: Context, node: exp.Expr, columns: list[Column], rows: Sequenc
     return Found(values, "BOOLEAN", provs, edges)
 
 
-def conjunct(
-    context: Context, asked: Predicate, columns: list[Column], rows: Sequence[Row]
-) -> Found:
+def conjunct(context: Context, asked: Predicate, columns: list[Column], rows: Sequence[Row]) -> Found:
     """A predicate subquery that is a conjunct of its own: semi-join or guard."""
     role = GUARD if asked.guard else INDIRECT
     values, matches, _, edges = _judge(context, asked, columns, rows, role)
@@ -178,9 +182,7 @@ def _judge(
     return values, matches, bodies, edges
 
 
-def _compare(
-    context: Context, asked: Predicate, left: list[tuple[Any, str]], body: Relation
-) -> list[Any]:
+def _compare(context: Context, asked: Predicate, left: list[tuple[Any, str]], body: Relation) -> list[Any]:
     """The comparison with each row of the subquery, three-valued."""
     scalars = context.session.scalars
     truths: list[Any] = [True] * len(body.rows)

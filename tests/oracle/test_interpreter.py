@@ -85,8 +85,10 @@ def test_an_edge_exists_though_nothing_came_through_it(
 
 
 def test_everything_under_a_guard_is_a_guard(connection: duckdb.DuckDBPyConnection) -> None:
-    sql = ("SELECT b FROM t0 WHERE NOT EXISTS (SELECT 1 FROM t1 WHERE t1.a = t0.a"
-           " AND EXISTS (SELECT 1 FROM t1 AS u WHERE u.d > t1.d))")
+    sql = (
+        "SELECT b FROM t0 WHERE NOT EXISTS (SELECT 1 FROM t1 WHERE t1.a = t0.a"
+        " AND EXISTS (SELECT 1 FROM t1 AS u WHERE u.d > t1.d))"
+    )
     explained = explain(connection, sql)
     assert explained.edges == {("t0", "direct"), ("t1", "guard")}
     assert reasons(explained, "t0") == {0: ("anti_join", "excluded"), 1: ("anti_join", "excluded")}
@@ -108,7 +110,8 @@ def test_the_values_are_duckdbs(connection: duckdb.DuckDBPyConnection) -> None:
 def test_a_lateral_item_that_nobody_asked_met_nobody(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
-    sql = "SELECT x.d FROM (SELECT * FROM t0 WHERE a > 7) AS q, LATERAL (SELECT d FROM t1 WHERE t1.a = q.a) AS x"
+    item = "LATERAL (SELECT d FROM t1 WHERE t1.a = q.a) AS x"
+    sql = f"SELECT x.d FROM (SELECT * FROM t0 WHERE a > 7) AS q, {item}"
     explained = explain(connection, sql)
     assert reasons(explained, "t1") == {0: ("join_no_match", "no_match"), 1: ("join_no_match", "no_match")}
 
@@ -125,9 +128,7 @@ def test_a_lateral_item_that_nobody_asked_met_nobody(
         ("ORDER BY d ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING EXCLUDE GROUP", [[1], [0]]),
     ],
 )
-def test_frames(
-    connection: duckdb.DuckDBPyConnection, frame: str, expected: list[list[int]]
-) -> None:
+def test_frames(connection: duckdb.DuckDBPyConnection, frame: str, expected: list[list[int]]) -> None:
     sql = f"SELECT d, sum(d) OVER ({frame}) AS s FROM t1"
     explained = explain(connection, sql)
     rows = sorted(explained.rows, key=lambda row: row.values[0])

@@ -43,9 +43,13 @@ def test_a_missing_witness_is_noticed(sql: str) -> None:
     assert list(unreplayed(statements, sql, honest)) == []
     last = max(honest.occurrences)
     rows = [
-        type(row)(row.values, type(row.prov)(
-            frozenset(r for r in row.prov.direct if r[0] != last),
-            frozenset(r for r in row.prov.indirect if r[0] != last)))
+        type(row)(
+            row.values,
+            type(row.prov)(
+                frozenset(r for r in row.prov.direct if r[0] != last),
+                frozenset(r for r in row.prov.indirect if r[0] != last),
+            ),
+        )
         for row in honest.rows
     ]
     lying = Explained(honest.columns, rows, honest.edges, honest.classes, honest.occurrences)

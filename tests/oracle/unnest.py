@@ -46,7 +46,7 @@ def expanded(
         edges |= result.edges
         lists.append(result.values)
         columns.append(Column(f"u{number}_", None, element_type(result.type)))
-    made = []
+    made: list[Row] = []
     for place, row in enumerate(rows):
         elements = zip_longest([values[place] for values in lists])
         made.extend(Row(row.values + element, row.prov) for element in elements)

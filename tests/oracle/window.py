@@ -51,7 +51,9 @@ def specification(node: exp.Window, named: dict[str, exp.Window]) -> Specificati
             raise OracleError(f"unknown window {alias.name}")
         chain.append(base)
         alias = base.args.get("alias")
-    partition = next((w.args["partition_by"] for w in chain if w.args.get("partition_by")), [])
+    partition: list[exp.Expr] = next(
+        (w.args["partition_by"] for w in chain if w.args.get("partition_by")), []
+    )
     order = next((w.args["order"] for w in chain if w.args.get("order")), None)
     spec = next((w.args["spec"] for w in chain if w.args.get("spec")), None)
     ordered = list(order.expressions) if order is not None else []
@@ -151,8 +153,13 @@ def _rank(context: Context, function: exp.Expr, part: Partition, place: int) -> 
 
 
 def _offsets(
-    context: Context, function: exp.Expr, ignore: bool, relation: Relation,
-    parts: list[Partition], values: list[Any], looked: list[list[int]],
+    context: Context,
+    function: exp.Expr,
+    ignore: bool,
+    relation: Relation,
+    parts: list[Partition],
+    values: list[Any],
+    looked: list[list[int]],
 ) -> str:
     """LAG and LEAD."""
     if ignore:
@@ -180,8 +187,12 @@ def _frames(parts: list[Partition], frame: Frame, looked: list[list[int]]) -> No
 
 
 def _places(
-    context: Context, function: exp.Expr, ignore: bool, relation: Relation,
-    looked: list[list[int]], values: list[Any],
+    context: Context,
+    function: exp.Expr,
+    ignore: bool,
+    relation: Relation,
+    looked: list[list[int]],
+    values: list[Any],
 ) -> str:
     """FIRST_VALUE, LAST_VALUE, NTH_VALUE."""
     found = evaluate(context, function.this, relation.columns, relation.rows)

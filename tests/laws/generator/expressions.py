@@ -104,8 +104,12 @@ def aggregate(make: Maker, scope: Scope) -> tuple[str, str]:
     """An aggregate call and the kind of its value."""
     number = scalar(make, scope, "int")
     calls = [
-        ("count(*)", "int"), (f"sum({number})", "int"), (f"count({number})", "int"),
-        (f"min({number})", "int"), (f"max({number})", "int"), (f"avg({number})", "double"),
+        ("count(*)", "int"),
+        (f"sum({number})", "int"),
+        (f"count({number})", "int"),
+        (f"min({number})", "int"),
+        (f"max({number})", "int"),
+        (f"avg({number})", "double"),
         (f"count(DISTINCT {number})", "int"),
     ]
     for kind in ("text", "date"):

@@ -10,10 +10,9 @@ def values(make: Maker) -> Source:
     """A VALUES list."""
     alias = make.fresh("q")
     lines = ", ".join(
-        f"({make.pick(['1', '2', '0'])}, {make.pick(['2', '1', 'NULL'])})"
-        for _ in range(make.number(1, 3)))
-    return Source(f"(VALUES (1, 1), {lines}) AS {alias}(a, b)", alias,
-                  (Col("a", "int"), Col("b", "int")))
+        f"({make.pick(['1', '2', '0'])}, {make.pick(['2', '1', 'NULL'])})" for _ in range(make.number(1, 3))
+    )
+    return Source(f"(VALUES (1, 1), {lines}) AS {alias}(a, b)", alias, (Col("a", "int"), Col("b", "int")))
 
 
 def series(make: Maker) -> Source:

@@ -181,8 +181,6 @@ class Maker:
         """A SELECT list of (expression, kind) with names, and the columns it makes."""
         short = ["a", "b", "c", "d", "e", "f", "g", "h"]
         names = short if self.chance(60) and len(parts) <= len(short) else None
-        cols = tuple(
-            Col(names[n] if names else self.fresh("x"), kind) for n, (_, kind) in enumerate(parts)
-        )
+        cols = tuple(Col(names[n] if names else self.fresh("x"), kind) for n, (_, kind) in enumerate(parts))
         pairs = zip(parts, cols, strict=True)
         return ", ".join(f"{sql} AS {col.name}" for (sql, _), col in pairs), cols

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from tests.laws.generator import items, subqueries
 from tests.laws.generator.maker import Menu
-from tests.laws.generator.shapes import distinct, group, grouping, join, lateral, limit, offset
-from tests.laws.generator.shapes import project, setops, special_joins, syntax, union, window
+from tests.laws.generator.shapes import (
+    distinct,
+    group,
+    grouping,
+    join,
+    lateral,
+    limit,
+    offset,
+    project,
+    setops,
+    special_joins,
+    syntax,
+    union,
+    window,
+)
 
-CORE = Menu({
-    "project": project.project,
-    "join": join.join,
-    "group": group.group,
-    "join using": join.join_using,
-    "window": window.window,
-    "qualify": window.qualify,
-    "row_number dedup": window.dedup,
-    "distinct": distinct.distinct,
-    "distinct on": distinct.distinct_on,
-    "union all": union.union_all,
-    "union": union.union,
-    "limit": limit.limit,
-    "global aggregate": group.global_aggregate,
-})
+CORE = Menu(
+    {
+        "project": project.project,
+        "join": join.join,
+        "group": group.group,
+        "join using": join.join_using,
+        "window": window.window,
+        "qualify": window.qualify,
+        "row_number dedup": window.dedup,
+        "distinct": distinct.distinct,
+        "distinct on": distinct.distinct_on,
+        "union all": union.union_all,
+        "union": union.union,
+        "limit": limit.limit,
+        "global aggregate": group.global_aggregate,
+    }
+)
 
 FULL = Menu(
     {

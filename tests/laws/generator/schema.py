@@ -14,7 +14,11 @@ VALUES = {
     "list": ["[1, 2]", "[1]", "[]", "[2, NULL]", "NULL"],
 }
 TYPES = {
-    "int": "INTEGER", "text": "VARCHAR", "date": "DATE", "double": "DOUBLE", "list": "INTEGER[]",
+    "int": "INTEGER",
+    "text": "VARCHAR",
+    "date": "DATE",
+    "double": "DOUBLE",
+    "list": "INTEGER[]",
 }
 
 

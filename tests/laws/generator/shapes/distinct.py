@@ -23,7 +23,9 @@ def distinct_on(make: Maker, depth: int) -> Query:
     on = [ref for ref, _ in make.some(scope.refs)[:2]]
     listed, cols = make.output(list(scope.refs))
     order = ", ".join([*on, total_order(make, scope)])
-    sql = (f"SELECT DISTINCT ON ({', '.join(on)}) {listed} FROM {source.sql}"
-           f"{where(make, scope)} ORDER BY {order}")
+    sql = (
+        f"SELECT DISTINCT ON ({', '.join(on)}) {listed} FROM {source.sql}"
+        f"{where(make, scope)} ORDER BY {order}"
+    )
     names = {ref: col.name for (ref, _), col in zip(scope.refs, cols, strict=True)}
     return Query(sql, cols, tuple(names[ref] for ref in scope.key or ()))

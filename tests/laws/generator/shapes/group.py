@@ -39,11 +39,15 @@ def having(make: Maker, scope: Scope, keys: list[tuple[str, str]]) -> str:
     """Nought to two conjuncts over aggregates and keys."""
     parts = []
     for _ in range(make.pick([0, 0, 1, 1, 2])):
-        call = make.pick(["count(*)", f"sum({scalar(make, scope, 'int', 0)})",
-                          f"max({scalar(make, scope, 'int', 0)})"])
+        call = make.pick(
+            ["count(*)", f"sum({scalar(make, scope, 'int', 0)})", f"max({scalar(make, scope, 'int', 0)})"]
+        )
         parts.append(f"{call} {make.pick(['>', '>=', '<', '<>'])} {make.number(0, 3)}")
-    plain = [(ref, kind) for ref, kind in keys if ref.replace(".", "").replace("_", "").isalnum()
-             and kind != "list" and "." in ref]
+    plain = [
+        (ref, kind)
+        for ref, kind in keys
+        if ref.replace(".", "").replace("_", "").isalnum() and kind != "list" and "." in ref
+    ]
     if plain and make.chance(15):
         parts.append(predicate(make, Scope(tuple(plain)), 0))
     if parts:

@@ -22,8 +22,15 @@ def grouping_sets(make: Maker, depth: int) -> Query:
         calls.append((f"grouping({first[0]})", "int"))
     listed, cols = make.output([first, second, *calls])
     a, b = first[0], second[0]
-    by = make.pick([f"ROLLUP ({a}, {b})", f"CUBE ({a}, {b})", f"GROUPING SETS (({a}), ({b}), ())",
-                    f"GROUPING SETS (({a}, {b}), ({a}))", f"{a}, ROLLUP ({b})"])
+    by = make.pick(
+        [
+            f"ROLLUP ({a}, {b})",
+            f"CUBE ({a}, {b})",
+            f"GROUPING SETS (({a}), ({b}), ())",
+            f"GROUPING SETS (({a}, {b}), ({a}))",
+            f"{a}, ROLLUP ({b})",
+        ]
+    )
     if "." not in a or a == b:
         by = a if "." in a else "ALL"
     tail = having(make, scope, [])

@@ -8,8 +8,12 @@ from tests.laws.generator.schema import Col
 from tests.laws.generator.shapes.join import equality
 from tests.laws.generator.shapes.project import kept_key, projected
 
-JOINS = [", LATERAL {} AS {}", " CROSS JOIN LATERAL {} AS {}", " JOIN LATERAL {} AS {} ON true",
-         " LEFT JOIN LATERAL {} AS {} ON true"]
+JOINS = [
+    ", LATERAL {} AS {}",
+    " CROSS JOIN LATERAL {} AS {}",
+    " JOIN LATERAL {} AS {} ON true",
+    " LEFT JOIN LATERAL {} AS {} ON true",
+]
 
 
 def lateral(make: Maker, depth: int) -> Query:
@@ -19,10 +23,8 @@ def lateral(make: Maker, depth: int) -> Query:
     shape = scope_of(inner)
     link = equality(make, shape, scope_of(left))
     more = f" AND {predicate(make, shape, 0)}" if make.chance(30) else ""
-    if make.chance(30):
-        value = f"max({scalar(make, shape, 'int', 0)})"
-    else:
-        value = scalar(make, shape, "int", 0)
+    number = scalar(make, shape, "int", 0)
+    value = f"max({number})" if make.chance(30) else number
     item = f"(SELECT {value} AS x FROM {inner.sql} WHERE {link}{more})"
     right = Source("", alias, (Col("x", "int"),))
     scope = scope_of(left, right)
@@ -36,8 +38,13 @@ def unnest_from(make: Maker, depth: int) -> Query:
     values = _list(make, left)
     alias = make.fresh("q")
     right = Source("", alias, (Col("x", "int"),))
-    form = make.pick([", unnest({}) AS {}(x)", " CROSS JOIN unnest({}) AS {}(x)",
-                      " LEFT JOIN unnest({}) AS {}(x) ON true"])
+    form = make.pick(
+        [
+            ", unnest({}) AS {}(x)",
+            " CROSS JOIN unnest({}) AS {}(x)",
+            " LEFT JOIN unnest({}) AS {}(x) ON true",
+        ]
+    )
     scope = scope_of(left, right)
     return projected(make, scope, left.sql + form.format(values, alias), where(make, scope))
 
@@ -58,7 +65,10 @@ def _list(make: Maker, source: Source) -> str:
         return make.pick(scope.of("list"))
     number = scalar(make, scope, "int", 0)
     condition = predicate(make, scope, 0)
-    return make.pick([
-        f"CASE WHEN {condition} THEN [{number}, 1] ELSE [] END",
-        f"CASE WHEN {condition} THEN [{number}] END", f"[{number}, {number}]",
-    ])
+    return make.pick(
+        [
+            f"CASE WHEN {condition} THEN [{number}, 1] ELSE [] END",
+            f"CASE WHEN {condition} THEN [{number}] END",
+            f"[{number}, {number}]",
+        ]
+    )

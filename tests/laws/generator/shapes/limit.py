@@ -26,6 +26,7 @@ def limit(make: Maker, depth: int) -> Query:
         make.uses("tied limit")
         make.tied = True
         order = make.pick([ref for ref, kind in scope.refs if kind != "list"] or ["1"])
-    sql = (f"SELECT {listed} FROM {source.sql}{where(make, scope)}"
-           f" ORDER BY {order} LIMIT {make.number(0, 4)}")
+    sql = (
+        f"SELECT {listed} FROM {source.sql}{where(make, scope)} ORDER BY {order} LIMIT {make.number(0, 4)}"
+    )
     return Query(sql, cols, tuple(names[ref] for ref in scope.key or ()))

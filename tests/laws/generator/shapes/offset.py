@@ -12,7 +12,13 @@ def offset(make: Maker, depth: int) -> Query:
     scope = scope_of(source)
     listed, cols = make.output(list(scope.refs))
     names = {ref: col.name for (ref, _), col in zip(scope.refs, cols, strict=True)}
-    tail = make.pick([f"LIMIT {make.number(0, 3)} OFFSET {make.number(0, 3)}",
-                      f"OFFSET {make.number(0, 3)}", "LIMIT 50 PERCENT", "LIMIT 30%"])
+    tail = make.pick(
+        [
+            f"LIMIT {make.number(0, 3)} OFFSET {make.number(0, 3)}",
+            f"OFFSET {make.number(0, 3)}",
+            "LIMIT 50 PERCENT",
+            "LIMIT 30%",
+        ]
+    )
     sql = f"SELECT {listed} FROM {source.sql} ORDER BY {total_order(make, scope)} {tail}"
     return Query(sql, cols, tuple(names[ref] for ref in scope.key or ()))

@@ -49,11 +49,14 @@ def aliases(make: Maker, depth: int) -> Query:
     if not make.chance(50):
         condition = where(make, scope)
     if make.chance(40):
-        sql = (f"SELECT {value} AS {first}, count(*) AS {second} FROM {source.sql}{condition}"
-               f" GROUP BY {first} HAVING {second} >= 1")
+        sql = (
+            f"SELECT {value} AS {first}, count(*) AS {second} FROM {source.sql}{condition}"
+            f" GROUP BY {first} HAVING {second} >= 1"
+        )
         return Query(sql, (Col(first, "int"), Col(second, "int")), (first,))
-    sql = (f"SELECT {value} AS {first}, {first} + 1 AS {second} FROM {source.sql}{condition}"
-           f" ORDER BY {second}")
+    sql = (
+        f"SELECT {value} AS {first}, {first} + 1 AS {second} FROM {source.sql}{condition} ORDER BY {second}"
+    )
     return Query(sql, (Col(first, "int"), Col(second, "int")))
 
 
@@ -68,8 +71,7 @@ def named_window(make: Maker, depth: int) -> Query:
     calls = [(f"sum({number}) OVER w", "int"), ("row_number() OVER (w)", "int")]
     definition = f"w AS ({partition} ORDER BY {order})"
     if make.chance(50):
-        calls = [(f"max({number}) OVER (u ORDER BY {order})", "int"),
-                 (f"count({number}) OVER u", "int")]
+        calls = [(f"max({number}) OVER (u ORDER BY {order})", "int"), (f"count({number}) OVER u", "int")]
         definition = f"u AS ({partition})"
     listed, cols = make.output([*scope.refs, *calls])
     names = {ref: col.name for (ref, _), col in zip(scope.refs, cols, strict=False)}
@@ -84,11 +86,14 @@ def window_over_groups(make: Maker, depth: int) -> Query:
     keys = [(ref, kind) for ref, kind in scope.refs if kind != "list"] or [("1", "int")]
     ref, kind = make.pick(keys)
     number = scalar(make, scope, "int", 0)
-    call = make.pick([
-        f"sum(count(*)) OVER (ORDER BY {ref})", "max(count(*)) OVER ()",
-        f"rank() OVER (ORDER BY sum({number}) DESC NULLS LAST)",
-        f"count(*) OVER (PARTITION BY max({number}))",
-    ])
+    call = make.pick(
+        [
+            f"sum(count(*)) OVER (ORDER BY {ref})",
+            "max(count(*)) OVER ()",
+            f"rank() OVER (ORDER BY sum({number}) DESC NULLS LAST)",
+            f"count(*) OVER (PARTITION BY max({number}))",
+        ]
+    )
     listed, cols = make.output([(ref, kind), (call, "int")])
     by = ref if "." in ref else "1"
     if "." not in ref:
@@ -126,8 +131,9 @@ def tuple_in(make: Maker, depth: int) -> Query:
     pair = [scalar(make, ours, "int", 0) for _ in range(2)]
     other = [scalar(make, theirs, "int", 0) for _ in range(2)]
     word = make.pick(["IN", "NOT IN"])
-    condition = (f"({', '.join(pair)}) {word} (SELECT {', '.join(other)} FROM {right.sql}"
-                 f"{where(make, theirs)})")
+    condition = (
+        f"({', '.join(pair)}) {word} (SELECT {', '.join(other)} FROM {right.sql}{where(make, theirs)})"
+    )
     listed, cols = make.output(make.some(ours.refs)[:3])
     return Query(f"SELECT {listed} FROM {left.sql} WHERE {condition}", cols)
 
@@ -160,10 +166,14 @@ def recursive(make: Maker, depth: int) -> Query:
     inner = Scope((*theirs.refs, (f"{alias}.a", "int")))
     anchor = f"SELECT {start}, 0 FROM {base.sql}{where(make, ours)}"
     link = f"{make.pick(theirs.of('int') or LITERALS['int'])} = {alias}.a"
-    following = (f"SELECT {scalar(make, inner, 'int', 0)}, {alias}.n + 1 FROM {name} AS {alias}"
-                 f" JOIN {step.sql} ON {link} WHERE {alias}.n < {make.number(1, 2)}")
-    sql = (f"WITH RECURSIVE {name}(a, n) AS ({anchor} UNION ALL {following})"
-           f" SELECT {name}.a AS a, {name}.n AS n FROM {name}")
+    following = (
+        f"SELECT {scalar(make, inner, 'int', 0)}, {alias}.n + 1 FROM {name} AS {alias}"
+        f" JOIN {step.sql} ON {link} WHERE {alias}.n < {make.number(1, 2)}"
+    )
+    sql = (
+        f"WITH RECURSIVE {name}(a, n) AS ({anchor} UNION ALL {following})"
+        f" SELECT {name}.a AS a, {name}.n AS n FROM {name}"
+    )
     return Query(sql, (Col("a", "int"), Col("n", "int")))
 
 
@@ -173,8 +183,10 @@ def unused_cte(make: Maker, depth: int) -> Query:
     name = make.fresh("w")
     alias = make.fresh("q")
     names = [make.fresh("h") for _ in query.cols]
-    sql = (f"WITH {make.fresh('w')} AS ({unused.sql}), {name}({', '.join(names)}) AS ({query.sql})"
-           f" SELECT * FROM {name} AS {alias}")
+    sql = (
+        f"WITH {make.fresh('w')} AS ({unused.sql}), {name}({', '.join(names)}) AS ({query.sql})"
+        f" SELECT * FROM {name} AS {alias}"
+    )
     cols = tuple(Col(n, c.kind) for n, c in zip(names, query.cols, strict=True))
     place = {c.name: n for n, c in zip(names, query.cols, strict=True)}
     key = tuple(place[k] for k in query.key) if query.key else None

@@ -6,9 +6,7 @@ from tests.laws.generator.expressions import scalar, where
 from tests.laws.generator.maker import Maker, Query, all_columns, scope_of
 
 
-def branches(
-    make: Maker, depth: int, count: int, plain: bool = False
-) -> tuple[list[str], Query]:
+def branches(make: Maker, depth: int, count: int, plain: bool = False) -> tuple[list[str], Query]:
     """So many SELECTs with the same kinds of columns; the first one names them."""
     kinds = make.pick([["int"], ["int", "int"], ["int", "text"]])
     first, parts = None, []

@@ -7,8 +7,11 @@ from tests.laws.generator.maker import Maker, Query, Scope, scope_of
 from tests.laws.generator.shapes.limit import total_order
 
 FRAMES = [
-    "", " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW", " ROWS BETWEEN 1 FOLLOWING AND 2 FOLLOWING",
-    " ROWS UNBOUNDED PRECEDING", " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    "",
+    " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
+    " ROWS BETWEEN 1 FOLLOWING AND 2 FOLLOWING",
+    " ROWS UNBOUNDED PRECEDING",
+    " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
     " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW",
     " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW",
 ]
@@ -27,9 +30,12 @@ def call(make: Maker, scope: Scope) -> str:
     if form <= 1 and scope.key:
         return f"row_number() OVER ({partition}{ordered})"
     if form == 2:
-        return f"{make.pick(['rank', 'dense_rank', 'percent_rank', 'cume_dist'])}() OVER ({partition}{peers})"
+        return (
+            f"{make.pick(['rank', 'dense_rank', 'percent_rank', 'cume_dist'])}() OVER ({partition}{peers})"
+        )
     if form == 3 and scope.key:
-        return f"{make.pick(['lag', 'lead'])}({number}{make.pick(['', ', 2', ', 1, 7'])}) OVER ({partition}{ordered})"
+        name, more = make.pick(["lag", "lead"]), make.pick(["", ", 2", ", 1, 7"])
+        return f"{name}({number}{more}) OVER ({partition}{ordered})"
     if form == 4 and scope.key:
         name = make.pick(["first_value", "last_value"])
         return f"{name}({number}) OVER ({partition}{ordered}{make.pick(FRAMES)})"
@@ -70,7 +76,9 @@ def qualify(make: Maker, depth: int) -> Query:
         if make.chance(60):
             conditions.append(f"{_rank(make, scope)} = 1")
         else:
-            conditions.append(f"{call(make, scope)} {make.pick(['>=', '<', '=', '<>'])} {make.number(0, 2)}")
+            conditions.append(
+                f"{call(make, scope)} {make.pick(['>=', '<', '=', '<>'])} {make.number(0, 2)}"
+            )
     sql = f"SELECT {listed} FROM {source.sql}{where(make, scope)} QUALIFY {' AND '.join(conditions)}"
     return Query(sql, cols, tuple(names[ref] for ref in scope.key or ()))
 
