@@ -41,11 +41,14 @@ class Context:
         """The unique id that a text names."""
         return resolve(text, known_names(self.manifest, self.store), what)
 
-    def stored_model(self, text: str) -> tuple[str, Generation]:
-        """A model that stores rows, with the generation that is in its table now."""
+    def stored_model(self, text: str, evaluated: bool = False) -> tuple[str, Generation]:
+        """A model that stores rows, with the generation that is in its table now.
+
+        ``evaluated``: a view whose account was taken at its creation will do as well.
+        """
         model = self.resolve(text, "model")
         generation = self.store.current_generation(model)
-        if generation:
+        if generation and (evaluated or not generation.evaluated):
             return model, generation
         node = self.manifest.nodes.get(model)
         if node and not node.stored:
@@ -67,6 +70,13 @@ class Context:
             remedy="run `dbt build` with `type: cdme`, then ask again",
         )
 
+    def why_not_captured(self, model: str) -> str:
+        """Why no law can be checked on a model."""
+        node = self.manifest.nodes.get(model)
+        if node and not node.stored:
+            return f"it stores no records: test {self._readers_hint(model)}"
+        return "nothing has been captured of this model"
+
     def _readers_hint(self, view: str) -> str:
         readers = [n.id for n in self.manifest.nodes.values() if view in n.parents and n.stored]
         return (
@@ -77,7 +87,7 @@ class Context:
 
     def table(self, generation: Generation) -> Table | None:
         """The table of a generation's relation, or None where it is gone or is no table."""
-        if generation.relation.startswith("file."):
+        if generation.relation.startswith("file.") or generation.evaluated:
             return None
         if generation.id not in self._tables:
             masked = self.masking.of(generation.relation)

@@ -20,6 +20,7 @@ class Evidence:
     edge: Edge
     records: str | None
     outputs: str | None
+    evaluated: bool = False
 
     @property
     def pairs(self) -> str:
@@ -82,7 +83,9 @@ def evidence_of(ctx: Context, edge: Edge) -> Evidence:
     """The evidence of an edge, over the relations as far as they are still what was read."""
     source = ctx.graph.node(edge.input, edge.input_generation)
     target = ctx.graph.node(edge.model, edge.output_generation)
-    return Evidence(edge, _ordinals(ctx, source), _ordinals(ctx, target))
+    made = ctx.graph.generation(target)
+    evaluated = made is not None and made.evaluated
+    return Evidence(edge, _ordinals(ctx, source), _ordinals(ctx, target), evaluated)
 
 
 def _ordinals(ctx: Context, node: Node) -> str | None:

@@ -47,6 +47,8 @@ class Freshness:
     def _look(self, generation: Generation) -> Stale:
         if generation.relation.startswith("file."):
             return "unknown"
+        if generation.evaluated:
+            return False
         count = self._count(generation)
         if count is None:
             return True

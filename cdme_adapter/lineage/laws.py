@@ -15,6 +15,7 @@ from cdme_adapter.lineage.evidence import Evidence, evidence_of
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import Edge, literal
 
+_OF_VIEWS = ("zero_loss", "exclusive", "no_errors")
 _PASSES = (
     "SELECT NULL::VARCHAR AS law, NULL::VARCHAR AS model, NULL::VARCHAR AS input,"
     " NULL::VARCHAR AS problem, NULL::BIGINT AS record WHERE false"
@@ -32,7 +33,9 @@ def law_sql(law: str, model: str, context: Context, *, sample: int = 10) -> str:
     model = context.resolve(model, "model")
     generation = context.store.current_generation(model)
     if generation is None:
-        return _failed(law, model, "", "nothing has been captured of this model")
+        return _failed(law, model, "", context.why_not_captured(model))
+    if generation.evaluated and law not in _OF_VIEWS:
+        return _failed(law, model, "", context.why_not_captured(model))
     if law == "round_trip":
         from cdme_adapter.lineage.reconcile import round_trip_problems
 
@@ -72,7 +75,7 @@ def zero_loss(context: Context, model: str, edges: list[Edge]) -> list[str]:
     selects = []
     for edge in _direct(edges):
         e, law = evidence_of(context, edge), "zero_loss"
-        if e.outputs is None:
+        if e.outputs is None and not e.evaluated:
             selects.append(_failed(law, model, edge.input, "the model's table has changed"))
             continue
         if e.records is not None:
@@ -88,7 +91,7 @@ def zero_loss(context: Context, model: str, edges: list[Edge]) -> list[str]:
         strays = " UNION ".join(
             f"SELECT o AS i FROM {edge.store}.store_pairs WHERE map = {chain[0]}" for chain in edge.chains
         )
-        if strays:
+        if strays and e.outputs is not None:
             gone = f"({strays}) EXCEPT ({e.outputs})"
             selects.append(_rows(law, edge, "a row that the model's table does not have", gone))
         selects.append(_against_ledger(e))
@@ -111,8 +114,9 @@ def _against_ledger(e: Evidence) -> str:
         "contributed_count": f"(SELECT count(*) FROM ({e.contributed}))",
         "filtered_count": f"(SELECT count(*) FROM ({e.filtered}))",
         "error_count": f"(SELECT count(*) FROM ({e.errors}))",
-        "output_count": f"(SELECT count(*) FROM ({e.outputs}))",
     }
+    if e.outputs is not None:
+        counts["output_count"] = f"(SELECT count(*) FROM ({e.outputs}))"
     if e.records is not None:
         counts["input_count"] = f"(SELECT count(*) FROM ({e.records}))"
     same = " AND ".join(f"l.{name} = {count}" for name, count in counts.items())

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cdme_adapter.lineage.audits import Audit, audit_content, audit_keys, audit_reasons
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.laws import law_sql
+from cdme_adapter.lineage.relations import fetch_keys
 from cdme_adapter.lineage.replay import Outcome, Replay, sample_of, summarise
+from cdme_adapter.lineage.values import parse_key
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import Edge, Generation, Store
 
@@ -70,7 +72,9 @@ def reconcile(
 
 
 def _has_edges(ctx: Context, model: str) -> bool:
-    return bool(ctx.store.outputs_of(ctx.store.current[model]))
+    generation = ctx.store.current_generation(model)
+    stored = generation is not None and not generation.evaluated
+    return stored and bool(ctx.store.outputs_of(ctx.store.current[model]))
 
 
 def _worst(verdicts: list[str]) -> str:
@@ -148,7 +152,8 @@ def _judged(
         read = ctx.store.generations.get((found.input_generation if found else 0) or 0)
         count = (read.row_count if read else None) or 0
         problems = broken.get(source, [])
-        yield _broken(source, law, count, "violation" if problems else verdict, problems)
+        judged = _broken(source, law, count, "violation" if problems else verdict, problems)
+        yield _named(ctx, found, judged)
 
 
 def _broken(
@@ -159,6 +164,17 @@ def _broken(
         why = "the edge is opaque"
     missing = tuple({"rowid": r} for _, r in problems[:DEFAULT_LIMIT] if r is not None)
     return Audit(source, law, count, verdict, why, missing)
+
+
+def _named(ctx: Context, edge: Edge | None, audit: Audit) -> Audit:
+    """The same with the keys of input records, where they have one."""
+    read = ctx.store.generations.get((edge.input_generation if edge else 0) or 0)
+    if read is None or not audit.missing or "output" in audit.why.split(" in ")[0]:
+        return audit
+    ordinals = [entry["rowid"] for entry in audit.missing]
+    keys = fetch_keys(ctx.store, read, ordinals)
+    masked = ctx.masking.of(read.relation)
+    return replace(audit, missing=tuple(parse_key(keys.get(o), o, masked) for o in ordinals))
 
 
 def audit_replay(ctx: Context, model: str, generation: Generation, question: ReconcileQuestion) -> Audit:

@@ -33,7 +33,10 @@ class Connection(Protocol):
 
 @dataclass(frozen=True)
 class Generation:
-    """A relation's content as one run left or saw it."""
+    """A relation's content as one run left or saw it.
+
+    ``evaluated``: a view that was evaluated once for its account; its rows were not kept.
+    """
 
     id: int
     relation: str
@@ -47,6 +50,7 @@ class Generation:
     key_columns: tuple[str, ...]
     created_at: str
     store: str
+    evaluated: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,13 +247,16 @@ def _generations(store: Store) -> Iterable[Generation]:
         " key_columns, CAST(created_at AS VARCHAR)"
     )
     live = _LIVE.format(current=store.table("store_current"), edges=store.table("store_edges"))
+    views = set(
+        store.rows("SELECT database_name, schema_name, view_name FROM duckdb_views() WHERE NOT internal")
+    )
     for schema in store.schemas:
         rows = store.rows(
             live + f"SELECT DISTINCT {columns} FROM {schema}.store_generations"
             " WHERE generation IN (SELECT generation FROM live)"
         )
         for row in rows:
-            yield Generation(*(*row[:9], tuple(row[9] or ()), row[10] or "", schema))
+            yield Generation(*(*row[:9], tuple(row[9] or ()), row[10] or "", schema, row[4:7] in views))
 
 
 def _edges(store: Store) -> Iterable[Edge]:

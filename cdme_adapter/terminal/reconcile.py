@@ -10,9 +10,10 @@ import click
 
 from cdme_adapter.terminal.options import Common, common_options
 from cdme_adapter.terminal.output import emit
-from cdme_adapter.terminal.tables import number, short, styled, table
+from cdme_adapter.terminal.tables import cell, number, short, styled, table
 
 _COLOURS = {"exact": "green", "superset": "yellow", "unknown": "yellow", "violation": "red"}
+_WORST = ("violation", "unknown", "superset", "exact")
 _COLUMNS = ("model", "input", "law", "checked", "verdict", "why", "missing")
 
 
@@ -54,24 +55,33 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     chosen = "all records" if answer["sample"] is None else f"samples of {answer['sample']}"
     yield f"{verdict}  (replay of {chosen}, seed {answer['seed']})"
     yield ""
-    rows = [
+    yield from table(["model", "verdict", "checks", "replayed"], _by_model(answer["edges"]), 2, (2, 3))
+    doubtful = [entry for entry in answer["edges"] if entry["verdict"] != "exact" or entry["why"]]
+    if doubtful:
+        yield ""
+    for entry in doubtful:
+        source = f" ← {short(entry['input'])}" if entry["input"] else ""
+        verdict = styled(entry["verdict"], fg=_COLOURS[entry["verdict"]])
+        yield f"  {short(entry['model'])}{source}: {entry['law']} {verdict}: {entry['why']}"
+        named = ", ".join(cell(key) for key in entry["missing"][:5])
+        if named:
+            yield f"      {named}" + (" …" if len(entry["missing"]) > 5 else "")
+
+
+def _by_model(entries: list[dict[str, Any]]) -> list[list[str]]:
+    """One line per model: the worst verdict, how many checks, how many records were replayed."""
+    models: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        models.setdefault(entry["model"], []).append(entry)
+    return [
         [
-            short(entry["model"]),
-            short(entry["input"] or ""),
-            entry["law"],
-            number(entry["checked"]),
-            entry["verdict"],
-            entry["why"],
+            short(model) or "ledger.json",
+            min((e["verdict"] for e in held), key=_WORST.index),
+            number(len(held)),
+            number(sum(e["checked"] for e in held if e["law"] == "replay")),
         ]
-        for entry in answer["edges"]
+        for model, held in models.items()
     ]
-    lines = table(["model", "input", "law", "checked", "verdict", "why"], rows, 2, right=[3])
-    yield from lines[:1]
-    for line, entry in zip(lines[1:], answer["edges"], strict=False):
-        yield line
-        if entry["missing"]:
-            named = ", ".join(str(key) for key in entry["missing"][:5])
-            yield f"        {named}" + (" …" if len(entry["missing"]) > 5 else "")
 
 
 def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:

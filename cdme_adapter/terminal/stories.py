@@ -73,11 +73,16 @@ def _values(values: dict[str, Any]) -> str:
     )
 
 
+def _keys(cause: dict[str, Any]) -> str:
+    named = "; ".join(cell(record["key"]) for record in cause["records"])
+    return named + ("; …" if len(cause["records"]) < cause["count"] else "")
+
+
 def _arrived(record: dict[str, Any], model: str) -> str:
     outputs = record["outputs"] or {}
     said = f"in {plural(outputs.get('count') or 0, 'record')} of {model}"
     causes = [
-        f"{short(cause['relation'])} has {plural(cause['count'], 'record')} for it"
+        f"{short(cause['relation'])} has {plural(cause['count'], 'record')} for it ({_keys(cause)})"
         + (f" in {short(cause['model'])}" if short(cause["model"]) != model else "")
         for cause in outputs.get("fan_out") or []
     ]

@@ -121,6 +121,25 @@ def test_what_was_not_captured_does_not_pass(world: Any) -> None:
         assert "nothing has been captured" in broken(world, law, A)[0][3]
 
 
+def test_a_view_is_accounted_as_it_was_evaluated_once(world: Any) -> None:
+    """A view that nobody reads: its rows were not kept, its account was."""
+    world.relation(SRC, "SELECT i AS id FROM range(3) r(i)", fingerprint="f")
+    world.relation(A, "SELECT 2 AS id", parents=[SRC], materialized="view")
+    world.con.execute("DROP TABLE a")
+    world.con.execute("CREATE VIEW a AS SELECT * FROM src WHERE id > 1")
+    edge = world.edge(A, SRC, [(0, 2)])
+    world.reason(edge, 0, "where", "id > 1", {0: 0, 1: 0})
+    world.ledger(A, SRC, (3, 1, 2, 0, 0), 1)
+    assert broken(world, "zero_loss", "a") == [] == broken(world, "exclusive", "a")
+    assert "it stores no records" in broken(world, "round_trip", "a")[0][3]
+    classes = [r["class"] for r in world.questions().explain("a", SRC)["records"]]
+    assert classes == ["filtered", "filtered", "contributed"]
+    assert world.questions().explain("a", SRC)["stale"] is False
+    assert world.questions().reconcile()["edges"] == []
+    world.con.execute("DELETE FROM cdme.store_filtered WHERE i = 0")
+    assert broken(world, "zero_loss", "a")
+
+
 def test_an_unknown_law(world: Any) -> None:
     true_world(world)
     with pytest.raises(QuestionError, match="no law"):
