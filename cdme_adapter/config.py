@@ -59,10 +59,6 @@ NOT_IMPLEMENTED = frozenset(
         "pii",
         "control_totals",
         "max_change",
-        "budget",
-        "grain",
-        "roles",
-        "validate",
     }
 )
 """Options, or single values of one as ``option: value``, that are understood but not built yet."""

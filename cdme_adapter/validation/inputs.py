@@ -61,7 +61,7 @@ def seed_relation(node: Node, project: ProjectView, scratch: Scratch) -> Relatio
 
 def declared_relation(node: Node, catalog: Catalog) -> Relation:
     """A model that cannot be inferred: its contract's columns, or for python what is built."""
-    if node.columns and all(c.type for c in node.columns):
+    if node.contract and node.columns and all(c.type for c in node.columns):
         return Relation(node.relation, tuple(Column(c.name, c.type) for c in node.columns))
     built = catalog.relation(node.relation)
     if node.language != "sql" and built is not None:

@@ -231,3 +231,14 @@ def test_lines_lead_to_the_file_that_was_written() -> None:
     compiled = '\n\nselect a\nfrom "db"."s"."x"\nwhere b <> 1\n'
     assert [raw_line(compiled, raw, n) for n in (3, 4, 5)] == [3, 4, 5]
     assert raw_line(compiled, raw, None) is None
+
+
+def test_columns_that_are_only_described_are_not_all_there_are() -> None:
+    models: dict[str, Any] = {
+        "a": {"sql": "select nope, amount from {orders}", "contract": {"nope": "integer"}},
+        "b": "select amount from {a}",
+    }
+    models["a"]["config"] = {"contract": {"enforced": False}}
+    report = judge(TABLES, models)
+    assert codes(report) == ["UNKNOWN_COLUMN"]
+    assert report.models()["model.shop.b"] == "unknown"

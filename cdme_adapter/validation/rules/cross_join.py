@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from cdme_adapter.validation.predicates import attrs, conjuncts
+from cdme_adapter.validation.relations import Relation
 from cdme_adapter.validation.select_facts import SelectFacts, Source, join_line
 from cdme_adapter.validation.view import CannotTell, ModelView, Said
 
@@ -35,16 +36,20 @@ def check(view: ModelView) -> Iterator[Said]:
 
 def _harmless(facts: SelectFacts, source: Source, earlier: list[str]) -> bool:
     sides = [source.relation, *(facts.sources[a].relation for a in earlier)]
-    if (
-        source.relation.single_row
-        or source.relation.expands
-        or isinstance(source.join.this if source.join else None, (exp.Lateral, exp.Unnest))
+    if _made_up(source.relation) or isinstance(
+        source.join.this if source.join else None, (exp.Lateral, exp.Unnest)
     ):
         return True
     method = str(source.join.args.get("method") or "").upper() if source.join else ""
     if method in ("NATURAL", "POSITIONAL") or source.side in ("semi", "anti"):
         return True
-    return all(r.single_row or r.expands for r in sides[1:])
+    return all(_made_up(r) for r in sides[1:])
+
+
+def _made_up(relation: Relation) -> bool:
+    """One row, or rows that no stored relation gave: a series, literals joined to themselves."""
+    nothing_read = not relation.edges and not relation.opaque and not relation.file
+    return relation.single_row or relation.expands or nothing_read
 
 
 def _tied(facts: SelectFacts, source: Source, earlier: set[str]) -> bool:

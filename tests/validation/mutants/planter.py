@@ -236,19 +236,20 @@ def fanned_aggregate(ground: Ground, tree: exp.Expr) -> Iterator[str]:
         column = next(iter(key))
         for child, types in ground.columns.items():
             if child in ground.tables and child != parent and column in types:
-                if {column} not in ground.unique(child):
-                    copy = tree.copy()
-                    for found in copy.find_all(exp.Column):
-                        if not found.table:
-                            found.set("table", exp.to_identifier(first))
-                    yield _text(
-                        copy.join(
-                            f'"wh"."raw"."{child}" AS kid',
-                            on=f"kid.{column} = {first}.{column}",
-                            dialect="duckdb",
-                        )
+                if {column} in ground.unique(child):
+                    continue
+                copy = tree.copy()
+                for found in copy.find_all(exp.Column):
+                    if not found.table:
+                        found.set("table", exp.to_identifier(first))
+                yield _text(
+                    copy.join(
+                        f'"wh"."raw"."{child}" AS kid',
+                        on=f"kid.{column} = {first}.{column}",
+                        dialect="duckdb",
                     )
-                    return
+                )
+                return
 
 
 def fanned_by_sibling(ground: Ground, tree: exp.Expr) -> Iterator[str]:
