@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 from cdme_adapter.errors import ConfigError
 
+# What nearly all profiles hold; Jinja itself is only loaded for more.
+_ENV_VAR = re.compile(r"""\{\{\s*env_var\(\s*(['"])(\w+)\1\s*(?:,\s*(['"])([^'"{}]*)\3\s*)?\)\s*\}\}""")
 STORED_TYPES = frozenset({"model", "seed", "snapshot", "source"})
 
 
@@ -265,6 +268,9 @@ def _render(value: Any) -> Any:
         return [_render(item) for item in value]
     if not isinstance(value, str) or "{" not in value:
         return value
+    plain = _ENV_VAR.sub(lambda found: _env_var(found[2], found[4]), value)
+    if "{{" not in plain and "{%" not in plain:
+        return plain
     return _jinja().from_string(value).render(env_var=_env_var)
 
 

@@ -163,6 +163,16 @@ class Questions:
 
         return errors(self.context(), run, limit, keeps)
 
+    def relation(self, query: str) -> Any:
+        """A DuckDB relation of one SELECT, for ``.arrow()``, ``.df()`` or more SQL.
+
+        >>> questions.relation("FROM cdme.filtered_keys").df()  # doctest: +SKIP
+        """
+        from cdme_adapter.lineage.relations import check_expression
+
+        check_expression(self.con, query)
+        return self.con.sql(query)
+
     def sql(self, query: str, *, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
         """The rows of one SELECT over the user's tables and the views of the schema ``cdme``."""
         from cdme_adapter.lineage.freesql import run_sql

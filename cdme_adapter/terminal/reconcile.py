@@ -63,7 +63,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         source = f" ← {short(entry['input'])}" if entry["input"] else ""
         verdict = styled(entry["verdict"], fg=_COLOURS[entry["verdict"]])
         yield f"  {short(entry['model'])}{source}: {entry['law']} {verdict}: {entry['why']}"
-        named = ", ".join(cell(key) for key in entry["missing"][:5])
+        named = "; ".join(cell(key) for key in entry["missing"][:5])
         if named:
             yield f"      {named}" + (" …" if len(entry["missing"]) > 5 else "")
 

@@ -36,6 +36,27 @@ def test_everything_that_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert project.database_path == "/srv/prod.duckdb" and project.target_path.name == "elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{ env_var('E_SET') }}", "value"),
+        ('{{env_var("E_SET", "d")}}/x', "value/x"),
+        ("{{ env_var('E_NOT', 'd e') }}", "d e"),
+        ("{{ env_var('E_NOT', '') }}", ""),
+        ("{{ env_var('E_NOT', '2') | as_number }}", 2),
+        ("{{ env_var('E_SET') ~ '!' }}", "value!"),
+        ("{{ 'a' if true else 'b' }}", "a"),
+        ("a{b}", "a{b}"),
+    ],
+)
+def test_jinja_of_a_profile(text: str, expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cdme_adapter.project import _render
+
+    monkeypatch.setenv("E_SET", "value")
+    monkeypatch.delenv("E_NOT", raising=False)
+    assert _render({"x": [text]}) == {"x": [expected]}
+
+
 def test_profiles_are_looked_for_where_dbt_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, given = tmp_path / "project", tmp_path / "given"
     for folder, name in ((inside, "a"), (given, "b")):

@@ -374,3 +374,14 @@ def test_pii_is_masked_downstream_too(world: Any) -> None:
     ]
     shown = world.questions(show_pii=True).trace("a")["records"][0]
     assert shown["record"]["NAME"] == "Ann"
+
+
+def test_relations_for_notebooks(world: Any) -> None:
+    chain(world)
+    questions = world.questions()
+    found = questions.relation(
+        "SELECT output_key, input_key FROM cdme.reverse_join WHERE model = 'model.p.c'"
+    )
+    assert sorted(found.fetchall())[0] == ('{"rowid":0}', '{"rowid":0}')
+    with pytest.raises(QuestionError):
+        questions.relation("SELECT 1; DROP TABLE a")
