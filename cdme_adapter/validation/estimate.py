@@ -14,7 +14,8 @@ from cdme_adapter.validation.analysis import Analysis
 from cdme_adapter.validation.catalog import Catalog
 from cdme_adapter.validation.predicates import attr, conjuncts, constant
 from cdme_adapter.validation.relations import Relation
-from cdme_adapter.validation.select_facts import SelectFacts, Source, first_of_partition
+from cdme_adapter.validation.select_facts import SelectFacts
+from cdme_adapter.validation.source import Source, first_of_partition
 
 
 def with_rows(facts: SelectFacts, output: Relation) -> Relation:

@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from cdme_adapter.validation.predicates import attrs, conjuncts
 from cdme_adapter.validation.relations import Relation
-from cdme_adapter.validation.select_facts import SelectFacts, Source, join_line
+from cdme_adapter.validation.select_facts import SelectFacts
+from cdme_adapter.validation.source import Source, join_line
 from cdme_adapter.validation.view import CannotTell, ModelView, Said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cdme_adapter.validation.predicates import attrs
-from cdme_adapter.validation.select_facts import join_line
+from cdme_adapter.validation.source import join_line
 from cdme_adapter.validation.view import ModelView, Said
 
 

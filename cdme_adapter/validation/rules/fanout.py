@@ -12,7 +12,8 @@ from sqlglot import exp
 
 from cdme_adapter.validation.predicates import ADDITIVE, aggregates, attrs, line_of
 from cdme_adapter.validation.relations import Repeat
-from cdme_adapter.validation.select_facts import SelectFacts, Source, join_line
+from cdme_adapter.validation.select_facts import SelectFacts
+from cdme_adapter.validation.source import Source, join_line
 from cdme_adapter.validation.types import short
 from cdme_adapter.validation.view import CannotTell, ModelView, Said
 

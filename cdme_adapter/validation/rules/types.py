@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from cdme_adapter.validation.analysis import SetFacts
 from cdme_adapter.validation.predicates import line_of
 from cdme_adapter.validation.select_facts import SelectFacts
+from cdme_adapter.validation.set_facts import SetFacts
 from cdme_adapter.validation.types import apart, clash, short
 from cdme_adapter.validation.view import ModelView, Said
 
