@@ -77,6 +77,7 @@ class Settlement:
     _temp: list[str] = field(default_factory=list)
     _links: dict[tuple[str, str], str] = field(default_factory=dict)
     _fates: dict[str, _Fate] = field(default_factory=dict)
+    _passed: dict[str, bool] = field(default_factory=dict)
     _counter: int = 0
 
     def accounts(self) -> list[InputAccount]:
@@ -141,14 +142,14 @@ class Settlement:
         live_parts = []
         for node, port in self._consumers(target):
             lost = self._fates[node.name].lost
-            keep = f" WHERE o NOT IN (SELECT o FROM {lost})" if lost else ""
-            live_parts.append(f"SELECT i FROM {self._link(node, port)}{keep}")
+            keep = f" ANTI JOIN {lost} USING (o)" if lost else ""
+            live_parts.append(f"SELECT i FROM {self._link(node, port)} AS l{keep}")
         live = self._new("live", f"SELECT DISTINCT i FROM ({' UNION ALL '.join(live_parts)})")
         total = self._count(universe)
         self._fates[target] = _Fate()
         if total == self._count(live):
             return total, live, None
-        pending = self._new("pending", f"SELECT i FROM {universe} WHERE i NOT IN (SELECT i FROM {live})")
+        pending = self._new("pending", f"SELECT i FROM {universe} AS u ANTI JOIN {live} USING (i)")
         self._fates[target] = _Fate(self._evidence(target, pending))
         return total, live, pending
 
@@ -178,6 +179,8 @@ class Settlement:
         current = pending
         checks = [check for check in node.checks if port.column in check.ports]
         for check in checks:
+            if isinstance(check, StepCheck) and self._passes_all(check):
+                continue
             words = {"port": port.column, "cur": current, "self": self._rows(node), **_NUMBERS}
             if isinstance(check, CaseCheck):
                 judged = self._new("case", self._case_sql(check, words))
@@ -190,17 +193,36 @@ class Settlement:
                 current = self._new("cur", f"SELECT i FROM {judged} WHERE code // 2 = {len(check.clauses)}")
             else:
                 reached = self._new("reach", check.reach.format(**words))
-                lost = self._new("cur", f"SELECT i FROM {current} WHERE i NOT IN (SELECT i FROM {reached})")
+                lost = self._new("cur", f"SELECT i FROM {current} ANTI JOIN {reached} USING (i)")
                 words["cur"] = lost
                 if self._count(lost):
                     found.append(self._step_sql(check, words))
                 current = reached
+            if not self._count(current):
+                break
         return found
+
+    def _passes_all(self, check: StepCheck) -> bool:
+        """Whether a clause that does not speak of the port's rows lets all of them pass."""
+        if check.passes is None:
+            return False
+        if check.passes not in self._passed:
+            self._passed[check.passes] = bool(
+                self.execute(f"SELECT {check.passes.format()}")[0][0]
+            )
+        return self._passed[check.passes]
 
     def _step_sql(self, check: StepCheck, words: dict[str, object]) -> str:
         rank = self.plan.rank[check.clause]
-        evidence = self._new("why", check.evidence.format(**words))
-        return f"SELECT i, {rank} AS rank, verdict FROM {evidence}"
+        found = f"SELECT i, {rank} AS rank, verdict FROM "
+        if check.first_try is None:
+            return found + self._new("why", check.evidence.format(**words))
+        first = self._new("why", check.first_try.format(**words))
+        rest = self._new("cur", f"SELECT i FROM {words['cur']} ANTI JOIN {first} USING (i)")
+        if not self._count(rest):
+            return found + first
+        second = self._new("why", check.evidence.format(**{**words, "cur": rest}))
+        return f"{found}{first} UNION ALL {found}{second}"
 
     def _rank_sql(self, clauses: tuple[int, ...]) -> str:
         arms = " ".join(f"WHEN {n} THEN {self.plan.rank[c]}" for n, c in enumerate(clauses))
@@ -232,9 +254,17 @@ class Settlement:
                 f"WHEN ({conjunct}) IS NOT TRUE THEN {2 * place} + CAST(({conjunct}) IS FALSE AS INTEGER)"
             )
         code = f"CASE {' '.join(arms)} ELSE {2 * len(check.conjuncts)} END"
+        passed = "".join(f" AND ({template.format()})" for template in check.before)
+        source, port, current = check.from_sql.format(), words["port"], words["cur"]
+        if check.single:
+            alone = f" WHERE {passed[5:]}" if passed else ""
+            return (
+                f"SELECT {port} AS i, {code} AS code FROM {source} "
+                f"SEMI JOIN {current} AS cdme_c ON cdme_c.i = {port}{alone}"
+            )
         return (
-            f"SELECT {words['port']} AS i, max({code}) AS code FROM {check.from_sql.format()} "
-            f"WHERE {words['port']} IN (SELECT i FROM {words['cur']}) GROUP BY 1"
+            f"SELECT {port} AS i, max({code}) AS code FROM {source} "
+            f"WHERE {port} IN (SELECT i FROM {current}){passed} GROUP BY 1"
         )
 
     # -- accounts --------------------------------------------------------------------------------
@@ -253,7 +283,7 @@ class Settlement:
                 f"SELECT clause, verdict, count(*) FROM {lost} GROUP BY ALL ORDER BY ALL"
             )
             filtered = sum(row[2] for row in reasons)
-            missing = f"(SELECT i FROM {pending} WHERE i NOT IN (SELECT o FROM {fate}))"
+            missing = f"(SELECT p.i FROM {pending} AS p ANTI JOIN {fate} AS f ON f.o = p.i)"
         unaccounted = counted - contributed - filtered if missing is None else self._count(missing)
         chains = tuple(self._chains(self.plan.root, relation))
         per_output, per_input = self._fan(chains, contributed)

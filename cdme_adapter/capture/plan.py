@@ -78,6 +78,11 @@ class StepCheck:
     reach: str
     evidence: str
     lookup: bool = False
+    first_try: str | None = None
+    """Like ``evidence``, but cheap, and only for the rows that a few candidates decide."""
+    passes: str | None = None
+    """A condition on other relations alone, where the clause does not speak of the ports' rows: if
+    it holds, every row gets past."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,10 @@ class CaseCheck:
     conjuncts: tuple[str, ...]
     plain: tuple[bool, ...] = ()
     """Whether each conjunct is free of subqueries and can run under TRY."""
+    single: bool = False
+    """Whether FROM is one source, so that each of its rows is there once."""
+    before: tuple[str, ...] = ()
+    """Conjuncts that were checked before: only derivations that passed them count here."""
 
 
 Check = StepCheck | CaseCheck

@@ -23,11 +23,15 @@ class Visible:
 
 @dataclass(frozen=True)
 class Source:
-    """A planned item of a FROM clause: its SQL, the names it offers and its hidden ports."""
+    """A planned item of a FROM clause: its SQL, the names it offers and its hidden ports.
+
+    ``single``: every row of its one port stands in it at most once.
+    """
 
     sql: str
     visible: tuple[Visible, ...]
     ports: tuple[Port, ...]
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,12 @@ class FromGroup:
     sql: str
     visible: tuple[Visible, ...]
     ports: tuple[Port, ...]
+    single: bool = False
 
     @classmethod
     def of(cls, source: Source) -> FromGroup:
         """A group of one source."""
-        return cls(source.sql, source.visible, source.ports)
+        return cls(source.sql, source.visible, source.ports, source.single)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Scope:
     columns: tuple[str, ...] | None
     ports: tuple[Port, ...]
     hidden: tuple[str, ...] = ()
+    single: bool = False
 
 
 @dataclass

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN
 from cdme_adapter.capture.scope import Visible
-from cdme_adapter.capture.sqltext import own_nodes, quote, text, touch
+from cdme_adapter.capture.sqltext import conjuncts, keep_shown, own_nodes, quote, text, touch
 from cdme_adapter.errors import UnsupportedConstruct
 
 
@@ -91,13 +91,38 @@ def _own_columns(select: exp.Select) -> list[exp.Column]:
     return found
 
 
+def _without_aliases(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select:
+    """WHERE may name an output column; what it stands for takes its place."""
+    where = select.args.get("where")
+    named = {item.alias.lower(): item.this for item in select.expressions if item.alias}
+    if where is None or not named:
+        return select
+    columns = {c.lower() for v in visible for c in v.columns or ()}
+    for _ in range(len(named)):
+        used = [
+            c for c in own_nodes(where)
+            if isinstance(c, exp.Column) and not c.table
+            and c.name.lower() in named and c.name.lower() not in columns
+        ]  # fmt: skip
+        if not used:
+            break
+        if any(v.columns is None for v in visible):
+            raise UnsupportedConstruct(f"{used[0].name} in WHERE: an alias or a column")
+        for column in used:
+            for conjunct in conjuncts(where.this):
+                keep_shown(conjunct)
+            touch(column)
+            column.replace(exp.Paren(this=named[column.name.lower()].copy()))
+    return select
+
+
 def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select:
     """A copy whose column references bind against instrumented sources.
 
     ``schema.table.column`` becomes ``table.column``. Raises UnsupportedConstruct for a reference to
     a whole row, whose value would show hidden columns.
     """
-    select = select.copy()
+    select = _without_aliases(select.copy(), visible)
     aliases = {v.alias.lower() for v in visible}
     columns = {c.lower() for v in visible for c in v.columns or ()}
     for column in _own_columns(select):

@@ -12,7 +12,7 @@ from cdme_adapter.capture.rules.projection import output_names, projections, set
 from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
 from cdme_adapter.capture.rules.sources import base_relations
 from cdme_adapter.capture.rules.subquery import settle_subqueries
-from cdme_adapter.capture.rules.unnest import check_unnest
+from cdme_adapter.capture.rules.unnest import check_unnest, unnests
 from cdme_adapter.capture.rules.where import check_where
 from cdme_adapter.capture.scope import Env, FromGroup, Scope, Visible
 from cdme_adapter.capture.sqltext import text
@@ -88,4 +88,5 @@ def plan_select(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     prepared = Prepared(planner, select, env)
     hidden = [port.column for port in prepared.ports]
     check_unnest(planner, prepared.select, prepared.from_where, prepared.sql(hidden), prepared.ports)
-    return Scope(prepared.sql(hidden), prepared.columns(), prepared.ports)
+    single = len(prepared.groups) == 1 and prepared.groups[0].single and not unnests(select)
+    return Scope(prepared.sql(hidden), prepared.columns(), prepared.ports, single=single)

@@ -68,7 +68,7 @@ def _stored(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str
     planner.relations[info.id] = info
     port = Port(planner.hidden("p"), info.id)
     sql = f"(SELECT *, rowid AS {port.column} FROM {info.quoted})"
-    return _named(sql, alias, columns, info.columns, (port,))
+    return _named(sql, alias, columns, info.columns, (port,), single=True)
 
 
 def _view(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, ...]) -> Source:
@@ -137,7 +137,7 @@ def _from_query(
         name, names = planner.stage(query, env)
         return stage_source(planner, name, names, alias, columns)
     scope = planner.query(query, env)
-    return _named(f"({scope.sql})", alias, columns, scope.columns, scope.ports)
+    return _named(f"({scope.sql})", alias, columns, scope.columns, scope.ports, scope.single)
 
 
 def stage_source(
@@ -150,7 +150,7 @@ def stage_source(
     port = Port(planner.hidden("p"), name)
     drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
     sql = f"(SELECT *{drop}, rowid AS {port.column} FROM temp.{name})"
-    return _named(sql, alias, columns, names, (port,))
+    return _named(sql, alias, columns, names, (port,), single=True)
 
 
 def _values(item: exp.Values) -> Source:
@@ -192,10 +192,11 @@ def _alias_of(item: exp.Expr) -> tuple[str | None, tuple[str, ...]]:
 def _named(
     sql: str, alias: str, columns: tuple[str, ...], inner: tuple[str, ...] | None,
     ports: tuple[Port, ...],
+    single: bool = False,
 ) -> Source:  # fmt: skip
     names = f"({', '.join(quote(c) for c in columns)})" if columns else ""
     visible = Visible(alias, _merged(columns, inner), tuple(port.column for port in ports))
-    return Source(f"{sql} AS {quote(alias)}{names}", (visible,), ports)
+    return Source(f"{sql} AS {quote(alias)}{names}", (visible,), ports, single)
 
 
 def _merged(columns: tuple[str, ...], inner: tuple[str, ...] | None) -> tuple[str, ...] | None:

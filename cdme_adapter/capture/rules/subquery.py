@@ -79,13 +79,34 @@ def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], froze
     own = {cte.alias_or_name.lower() for with_ in query.find_all(exp.With) for cte in with_.expressions}
     relations: set[str] = set()
     columns: set[str] = {c.alias_or_name.lower() for q in query.find_all(exp.Query) for c in q.selects}
-    for table in query.find_all(exp.Table):
+    for table in _tables(query):
         if isinstance(table.this, _FREE_FUNCTIONS) or (not table.db and table.name.lower() in own):
             continue
         found, names = _reads_table(planner, table, env)
         relations |= found
         columns |= names
     return relations, frozenset(columns)
+
+
+def _tables(query: exp.Expr) -> list[exp.Table]:
+    """The tables that a query names, without those of CTEs that it defines and never reads."""
+    bodies = {
+        cte.alias_or_name.lower(): cte.this
+        for with_ in query.find_all(exp.With)
+        for cte in with_.expressions
+    }
+    found: list[exp.Table] = []
+    seen: set[str] = set()
+    todo: list[exp.Expr] = [query]
+    while todo:
+        for part in todo.pop().walk(prune=lambda node: isinstance(node, exp.With)):
+            if isinstance(part, exp.Table):
+                found.append(part)
+                name = part.name.lower()
+                if not part.db and name in bodies and name not in seen:
+                    seen.add(name)
+                    todo.append(bodies[name])
+    return found
 
 
 def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], frozenset[str]]:

@@ -15,7 +15,7 @@ from cdme_adapter.capture.rules.subquery import (
     settle_subqueries,
 )
 from cdme_adapter.capture.scope import Env, FromGroup, Visible, sides
-from cdme_adapter.capture.sqltext import as_written, conjuncts, keep_shown, render, text
+from cdme_adapter.capture.sqltext import as_written, conjuncts, keep_shown, quote, render, text
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Role
 
@@ -44,13 +44,65 @@ def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGrou
     if not any(group.ports for group in groups):
         return
     if len(groups) == 1:
-        group = groups[0]
-        names = frozenset(port.column for port in group.ports)
-        shown = tuple(text(part) for part in parts)
-        plain = tuple(not nested_queries(part) for part in parts)
-        planner.check(CaseCheck(tuple(clauses), names, group.sql, shown, plain))
+        _check_in_order(planner, parts, clauses, groups[0])
     else:
         _check_prefixes(planner, parts, clauses, groups)
+
+
+def _check_in_order(
+    planner: Planner, parts: list[exp.Expr], clauses: list[int], group: FromGroup
+) -> None:
+    """Conjuncts over one join tree: runs of plain ones row by row, predicate subqueries by set."""
+    names = frozenset(port.column for port in group.ports)
+    shown = [text(part) for part in parts]
+    start = 0
+    for place in [*range(len(parts)), len(parts)]:
+        if place < len(parts) and predicate_kind(parts[place]) is None:
+            continue
+        if start < place:
+            plain = tuple(not nested_queries(part) for part in parts[start:place])
+            before, run = tuple(shown[:start]), tuple(shown[start:place])
+            numbers = tuple(clauses[start:place])
+            planner.check(
+                CaseCheck(numbers, names, group.sql, run, plain, group.single, before)
+            )
+        if place < len(parts):
+            reach, evidence = _predicate(group, parts[place], shown[: place + 1])
+            evidence = _words(evidence, planner.clauses[clauses[place]].kind)
+            planner.check(StepCheck(clauses[place], names, reach, evidence))
+        start = place + 1
+
+
+def _predicate(group: FromGroup, part: exp.Expr, shown: list[str]) -> tuple[str, str]:
+    """A predicate subquery as a conjunct: who gets past, and the verdict on the others."""
+    inside = "{port} IN (SELECT i FROM {cur})"
+    before = " AND ".join([inside, *(f"({sql})" for sql in shown[:-1])])
+    reach = f"SELECT DISTINCT {{port}} AS i FROM {group.sql} WHERE {before} AND ({shown[-1]})"
+    evidence = (
+        f"SELECT {{port}} AS i, {_verdict(part, shown[-1])} AS verdict FROM {group.sql} "
+        f"WHERE {before} GROUP BY 1"
+    )
+    return reach, evidence
+
+
+def _verdict(part: exp.Expr, sql: str) -> str:
+    """FALSE for some derivation, else NULL; EXISTS is never NULL and need not be looked at."""
+    if _is_exists(part):
+        return "{false}"
+    return f"CASE WHEN bool_or(coalesce(({sql}) IS FALSE, FALSE)) THEN {{false}} ELSE {{null}} END"
+
+
+def _is_exists(part: exp.Expr) -> bool:
+    bare = part.unnest()
+    while isinstance(bare, exp.Not):
+        bare = bare.this.unnest()
+    return isinstance(bare, exp.Exists)
+
+
+def _words(template: str, kind: Kind) -> str:
+    """A template with the words of the verdicts that this kind of clause gives."""
+    template = template.replace("{false}", FALSE_WORD[kind])
+    return template.replace("{null}", "{all_null}") if kind in FALSE_VERDICT else template
 
 
 def _clause(planner: Planner, part: exp.Expr) -> int:
@@ -126,10 +178,12 @@ def _check_prefixes(
                 )
                 evidence = _evidence(before, number, parts[place], known[place], every, owner)
                 kind = planner.clauses[clause].kind
-                evidence = evidence.replace("{false}", FALSE_WORD[kind])
-                if kind in FALSE_VERDICT:
-                    evidence = evidence.replace("{null}", "{all_null}")
-                planner.check(StepCheck(clause, names, reach, evidence))
+                evidence = _words(evidence, kind)
+                untouched = not known[place][1] & component
+                passes = " AND ".join(after.others(component)) if untouched else None
+                first = _first_try(before, number, known[place])
+                first = _words(first, kind) if first is not None else None
+                planner.check(StepCheck(clause, names, reach, evidence, False, first, passes))
 
 
 def _evidence(
@@ -141,7 +195,9 @@ def _evidence(
     own = before.components.of(number)
     inside = ["{port} IN (SELECT i FROM {cur})"]
     outside = before.others(own)
-    if members <= own:
+    if _is_exists(part):
+        false = "TRUE"
+    elif members <= own:
         false = f"(({sql}) IS FALSE)"
     elif not members & own and _one_component(before, members):
         other = before.components.of(min(members))
@@ -179,3 +235,20 @@ def _false_between(
     body = before.body(frozenset().union(*(before.components.of(n) for n in rest)) - own, [])
     joiner = " AND " if " WHERE " in body else " WHERE "
     return f"EXISTS (SELECT 1 {body}{joiner}(({sql}) IS FALSE))"
+
+
+def _first_try(before: _Prefix, number: int, known: tuple[str, frozenset[int]]) -> str | None:
+    """FALSE for one of a few candidates: enough for nearly every record, and never quadratic."""
+    sql, members = known
+    own = before.components.of(number)
+    rest = members - own
+    if len(rest) != 1 or len(before.groups[min(rest)].visible) != 1:
+        return None
+    other = before.components.of(min(rest))
+    if len(other) != 1:
+        return None
+    alias = before.groups[min(rest)].visible[0].alias
+    some = f"(SELECT * {before.body(other, [])} LIMIT 8) AS {quote(alias)}"
+    false = f"EXISTS (SELECT 1 FROM {some} WHERE ({sql}) IS FALSE)"
+    conditions = ["{port} IN (SELECT i FROM {cur})", *before.others(own), false]
+    return f"SELECT DISTINCT {{port}} AS i, {{false}} AS verdict {before.body(own, conditions)}"
