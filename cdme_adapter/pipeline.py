@@ -256,8 +256,8 @@ class Journey:
                 for step, part in enumerate(chain)
             ]
             store.chain(edge, path, maps)
-        if account.lost:
-            store.filtered(edge, account.lost)
+        if account.lost and account.reasons:
+            store.filtered(edge, self._by_rank(account))
         used = {clause for clause, _, _ in account.reasons}
         store.reasons([self._reason_row(edge, account.relation, clause) for clause in sorted(used)])
         self.entries.append(
@@ -268,6 +268,12 @@ class Journey:
                 sum(r.count for r in reasons if r.unused), self._sample(execute, account),
             )
         )  # fmt: skip
+
+    def _by_rank(self, account: InputAccount) -> str:
+        """The filtered records with the place of their clause in the picky order as its number."""
+        assert self.plan is not None
+        arms = " ".join(f"WHEN {c} THEN {self.plan.rank[c]}" for c, _, _ in account.reasons)
+        return f"(SELECT i, CASE clause {arms} END AS clause, verdict FROM {account.lost})"
 
     def _sample(self, execute: Execute, account: InputAccount) -> str:
         """The first unaccounted records, for the gate's message."""
@@ -339,9 +345,10 @@ class Journey:
         return found[0] if len(found) == 1 else None
 
     def _reason_row(self, edge: int, relation: str, number: int) -> tuple[object, ...]:
+        assert self.plan is not None
         reason = self._reason(number)
         return (
-            edge, number, reason.id, self.node.id, relation, reason.kind.value, reason.sql,
+            edge, self.plan.rank[number], reason.id, self.node.id, relation, reason.kind.value, reason.sql,
             reason.place.file, reason.place.line,
         )  # fmt: skip
 

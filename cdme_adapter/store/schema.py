@@ -10,6 +10,7 @@ A model's transaction only appends and touches rows of its own model, so that th
   that are joined back stay factorised this way (SEMANTICS.md, Size).
 * ``store_pairs``: the maps, as (o, i) ordinal pairs.
 * ``store_filtered``: input ordinals of an edge that a clause removed.
+* ``store_reasons``: the clauses of an edge; ``reason`` is the place in the picky order.
 * ``store_keys``: declared keys of the records of a generation, as JSON text.
 """
 
