@@ -17,7 +17,13 @@ from dbt.adapters.events.logging import AdapterLogger
 from dbt_common.exceptions import DbtRuntimeError
 
 from cdme_adapter.accounting import Status
-from cdme_adapter.dbt_session import command_name, invocation_id, selected_ids, versions
+from cdme_adapter.dbt_session import (
+    command_name,
+    invocation_id,
+    retried_ids,
+    selected_ids,
+    versions,
+)
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import (
     CaptureError,
@@ -360,6 +366,9 @@ class CaptureMixin(metaclass=AdapterMeta):
             return
         self._cdme_run = None
         interrupted = isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit))
+        retried = retried_ids(run.target_path)
+        if retried is not None:
+            run.selected = retried
         try:
             status = run.finish(interrupted)
             logger.info(f"CDME: run {run.run_id} is {status.value}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
+
+import click
 
 
 def invocation_id() -> str:
@@ -32,6 +36,21 @@ def selected_ids() -> frozenset[str]:
     except ImportError:
         return frozenset()
     return frozenset(getattr(selected_resources, "SELECTED_RESOURCES", ()) or ())
+
+
+def retried_ids(target_path: Path) -> frozenset[str] | None:
+    """The nodes that ``dbt retry`` takes up again, by its own rule; None for other commands.
+
+    dbt does not announce the selection of a retry, and keeps the last command's in its place. Call
+    this in dbt's main thread, before it replaces run_results.json.
+    """
+    context = click.get_current_context(silent=True)
+    results = target_path / "run_results.json"
+    if context is None or context.info_name != "retry" or not results.exists():
+        return None
+    done = {"success", "pass", "warn", "no-op"}
+    found = json.loads(results.read_text(encoding="utf-8"))["results"]
+    return frozenset(one["unique_id"] for one in found if one["status"] not in done)
 
 
 def versions(manifest: Any) -> dict[str, str]:

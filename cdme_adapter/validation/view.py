@@ -83,6 +83,25 @@ class ModelView:
                 found.append(name)
         return found
 
+    def beneath(self, wanted: str) -> bool:
+        """Whether a name stands for a stored relation that is read through views or ephemerals:
+        the inputs of an edge (SEMANTICS.md, Model)."""
+        stack, seen = list(self.node.depends_on), set()
+        while stack:
+            one = stack.pop()
+            node = self.project.nodes.get(one)
+            if node is None or one in seen:
+                continue
+            seen.add(one)
+            spellings = {node.id, node.name, ".".join(node.relation.split(".")[1:])}
+            if node.resource_type == "source":
+                spellings.add(".".join(node.id.split(".")[-2:]))
+            if wanted.lower() in {spelling.lower() for spelling in spellings}:
+                return True
+            if node.materialized in ("view", "ephemeral"):
+                stack += node.depends_on
+        return False
+
     def title(self, name: str) -> str:
         """How a message names a relation."""
         node = self.project.by_relation(name)

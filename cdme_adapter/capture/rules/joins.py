@@ -133,6 +133,9 @@ def _shown(join: exp.Join) -> str:
     elif isinstance(shown.this, exp.Table):
         shown.this.set("db", None)
         shown.this.set("catalog", None)
+        name = shown.this.this
+        if isinstance(name, exp.Identifier) and name.name.isidentifier():
+            name.set("quoted", False)  # dbt quotes what it renders; nobody wrote the quotes
     return as_written(shown).lstrip(", ")
 
 

@@ -52,7 +52,7 @@ def _inputs(view: ModelView) -> Iterator[Said]:
         return
     names = [view.title(name) for name, _, _ in view.inputs()]
     for option, name in wanted:
-        if view.names(name):
+        if view.names(name) or view.beneath(name):
             continue
         near = difflib.get_close_matches(name, names, 1, 0.5)
         yield view.found(

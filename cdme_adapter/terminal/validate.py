@@ -1,0 +1,88 @@
+"""``cdme validate``: judge the project's mappings, or a candidate, before anything runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cdme_adapter.errors import QuestionError
+from cdme_adapter.terminal.options import Common, common_options
+from cdme_adapter.terminal.output import emit
+
+_COLUMNS = ("severity", "code", "model", "file", "line", "message", "remedy")
+
+
+@click.command("validate")
+@click.option("--sql", "sql_file", help="A candidate mapping: a file, or - for standard input.")
+@click.option("--name", help="The candidate's name.")
+@click.option("--yaml", "yaml_file", help="The candidate's properties, as dbt's YAML.")
+@click.option("--dry-run", is_flag=True, help="Read and write no cache either.")
+@click.option(
+    "--fail-on", type=click.Choice(["error", "warn", "info"]), default="error", show_default=True,
+    help="Exit with 1 at this severity or above.",
+)  # fmt: skip
+@common_options
+def command(
+    common: Common, sql_file: str | None, name: str | None, yaml_file: str | None, dry_run: bool,
+    fail_on: str,
+) -> int:  # fmt: skip
+    """Judge mappings before they run. Compile the project first: `dbt compile`."""
+    from cdme_adapter.project import read_project
+    from cdme_adapter.validation.command import exit_code, render, run_validate
+
+    project = read_project(common.project_dir, common.profiles_dir, common.target)
+    path = Path(common.manifest) if common.manifest else project.manifest_path
+    if not path.exists():
+        raise QuestionError(
+            f"there is no manifest at {path}", code="NO_MANIFEST", remedy="run `dbt compile` first"
+        )
+    questions = common.questions()
+    selection = common.selection(questions.manifest)
+    chosen = [node for node in questions.manifest.nodes if selection.keeps(node)]
+    report = run_validate(
+        json.loads(path.read_text(encoding="utf-8")),
+        lambda sql: questions.con.execute(sql).fetchall(),
+        project_dir=common.project_dir or ".",
+        target_path=project.target_path,
+        compiled=_compiled(questions.manifest),
+        database=project.database_name,
+        schema=project.schema,
+        select=chosen if common.select or common.exclude else None,
+        candidate=_candidate(sql_file, name, yaml_file),
+        dry_run=dry_run,
+    )
+
+    def lines(_: dict[str, Any]) -> Iterator[str]:
+        yield render(report)
+
+    emit(common.output, dict(report.as_json()), lines, _rows)
+    return exit_code(report, fail_on)
+
+
+def _compiled(manifest: Any) -> dict[str, str]:
+    """The compiled SQL of each node, from the manifest or from target/compiled."""
+    return {key: texts[0] for key, node in manifest.nodes.items() if (texts := node.compiled)}
+
+
+def _candidate(sql_file: str | None, name: str | None, yaml_file: str | None) -> Any:
+    from cdme_adapter.validation.command import Candidate
+
+    if sql_file is None:
+        return None
+    if not name:
+        raise QuestionError("a candidate needs a name", code="BAD_ARGUMENTS", remedy="add --name my_model")
+    try:
+        sql = sys.stdin.read() if sql_file == "-" else Path(sql_file).read_text(encoding="utf-8")
+        yaml = Path(yaml_file).read_text(encoding="utf-8") if yaml_file else None
+    except OSError as error:
+        raise QuestionError(f"{error.filename}: {error.strerror}", code="BAD_ARGUMENTS") from error
+    return Candidate(sql, name, yaml, None if sql_file == "-" else sql_file)
+
+
+def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    return _COLUMNS, [[finding[name] for name in _COLUMNS] for finding in answer["findings"]]
