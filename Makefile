@@ -3,12 +3,13 @@
 #   make test    all tests, then a consumer's project in an environment made from the wheel
 #   make check   ruff, formatting, mypy, the direction of imports
 #   make bench   plain dbt-duckdb against cdme on the demo
-#   make fuzz    the laws on many more random queries than make test tries
+#   make fuzz    the laws on random queries for FUZZ_SECONDS (300), which make test only samples
 #   make clean   remove what the above made
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+FUZZ_SECONDS ?= 300
 NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -42,7 +43,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m bench.demo_ratio
 
 fuzz: $(VENV)/.dev
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 -q tests/laws
+	$(BIN)/python -m tests.laws.fuzz --seconds $(FUZZ_SECONDS) --jobs 2
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo/data bench/data .hypothesis

@@ -48,7 +48,7 @@ MAY_IMPORT_DBT = frozenset(
         "dbt_plugin",
         "dbt_session",
         "questions_mixin",
-    }  # fmt: skip
+    }
 )
 
 DBT = frozenset({"dbt", "dbt_common", "dbt_semantic_interfaces"})
