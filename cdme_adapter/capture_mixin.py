@@ -68,6 +68,7 @@ class CaptureMixin(metaclass=AdapterMeta):
     def __init__(self, config: Any, mp_context: Any) -> None:
         super().__init__(config, mp_context)  # type: ignore[call-arg]
         self._cdme_run: Run | None = None
+        self._cdme_manifest: Any = None
         self._cdme_side: Any = None
         self._cdme_lock = threading.RLock()
         self._cdme_thread = threading.local()
@@ -106,7 +107,9 @@ class CaptureMixin(metaclass=AdapterMeta):
             return self._cdme_run
 
     def _cdme_new_run(self) -> Run:
-        manifest = self.get_macro_resolver()  # type: ignore[attr-defined]
+        target_path = Path(self.config.project_root) / self.config.target_path
+        manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
+        self._cdme_manifest = manifest
         vars_ = {**self.config.vars.to_dict(), **(self.config.cli_vars or {})}
         run = Run(
             run_id=invocation_id(),
@@ -114,7 +117,7 @@ class CaptureMixin(metaclass=AdapterMeta):
             versions=versions(manifest),
             nodes=nodes_of(manifest),
             project_vars=vars_.get("cdme"),
-            target_path=Path(self.config.project_root) / self.config.target_path,
+            target_path=target_path,
             side=self._cdme_side_execute,
             selected=selected_ids(),
         )
@@ -273,7 +276,7 @@ class CaptureMixin(metaclass=AdapterMeta):
                 logger.warning(f"[{finding.code}] {node.name}: {finding.message}")
 
     def _cdme_seed(self, node: Any) -> dict[str, Any]:
-        manifest_node = self.get_macro_resolver().nodes[node.id]  # type: ignore[attr-defined]
+        manifest_node = self._cdme_manifest.nodes[node.id]
         return {
             "path": str(Path(manifest_node.root_path or "") / manifest_node.original_file_path),
             "shown": manifest_node.original_file_path,

@@ -64,3 +64,23 @@ def versions(manifest: Any) -> dict[str, str]:
     metadata = getattr(manifest, "metadata", None)
     found["project"] = str(getattr(metadata, "project_name", "") or "")
     return found
+
+
+def whole_manifest(resolver: Any, target_path: Path) -> Any:
+    """The manifest of the project that runs.
+
+    dbt 1.10 and later hand the adapter all of it; before that only its macros, while the file that
+    dbt has just written holds the rest.
+    """
+    if hasattr(resolver, "nodes"):
+        return resolver
+    from dbt.contracts.graph.manifest import WritableManifest
+
+    return WritableManifest.read_and_check_versions(str(target_path / "manifest.json"))
+
+
+def manifest_dict(manifest: Any) -> dict[str, Any]:
+    """A manifest as manifest.json has it."""
+    writable = manifest.writable_manifest() if hasattr(manifest, "writable_manifest") else manifest
+    found: dict[str, Any] = writable.to_dict(omit_none=False)
+    return found

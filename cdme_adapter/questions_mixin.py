@@ -9,10 +9,10 @@ from typing import Any
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt_common.exceptions import DbtRuntimeError
 
+from cdme_adapter.dbt_session import invocation_id, manifest_dict, whole_manifest
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import CdmeError
 from cdme_adapter.lineage.api import Questions
-from cdme_adapter.manifest import nodes_of
 from cdme_adapter.operations import ask
 from cdme_adapter.project import Manifest
 
@@ -22,6 +22,7 @@ class QuestionsMixin(metaclass=AdapterMeta):
 
     connections: Any
     config: Any
+    _cdme_raw: tuple[str, dict[str, Any]] | None = None
 
     def _cdme_rows(self, sql: str) -> list[Row]:
         cursor = self.connections.get_thread_connection().handle.cursor()
@@ -29,14 +30,24 @@ class QuestionsMixin(metaclass=AdapterMeta):
 
     def _cdme_questions(self) -> Questions:
         cursor = self.connections.get_thread_connection().handle.cursor()
-        manifest = self.get_macro_resolver()  # type: ignore[attr-defined]
-        raw = manifest.writable_manifest().to_dict(omit_none=False)
-        target_path = Path(self.config.project_root) / self.config.target_path
+        target_path = self._cdme_target_path
         return Questions(
             getattr(cursor, "_cursor", cursor),
-            Manifest.from_dict(raw, target_path),
+            Manifest.from_dict(self._cdme_raw_manifest(), target_path),
             target_path=target_path,
         )
+
+    @property
+    def _cdme_target_path(self) -> Path:
+        return Path(self.config.project_root) / self.config.target_path
+
+    def _cdme_raw_manifest(self) -> dict[str, Any]:
+        """The manifest as manifest.json has it, made once an invocation: every law asks for it."""
+        if self._cdme_raw is None or self._cdme_raw[0] != invocation_id():
+            resolver = self.get_macro_resolver()  # type: ignore[attr-defined]
+            manifest = whole_manifest(resolver, self._cdme_target_path)
+            self._cdme_raw = (invocation_id(), manifest_dict(manifest))
+        return self._cdme_raw[1]
 
     @available.parse_none
     def cdme_operation(self, operation: str, arguments: dict[str, Any]) -> None:
@@ -57,12 +68,11 @@ class QuestionsMixin(metaclass=AdapterMeta):
 
         given = dict(arguments)
         output, fail_on = given.pop("output", "table"), given.pop("fail_on", "error")
-        manifest = self.get_macro_resolver()  # type: ignore[attr-defined]
         report = run_validate(
-            manifest.writable_manifest().to_dict(omit_none=False),
+            self._cdme_raw_manifest(),
             self._cdme_rows,
             project_dir=self.config.project_root,
-            target_path=Path(self.config.project_root) / self.config.target_path,
+            target_path=self._cdme_target_path,
             **given,
         )
         text = json.dumps(report.as_json(), indent=2) if output == "json" else render(report)
@@ -78,11 +88,11 @@ class QuestionsMixin(metaclass=AdapterMeta):
             raise DbtRuntimeError(str(error)) from error
 
     def _cdme_model_of(self, relation: str) -> str:
-        nodes = nodes_of(self.get_macro_resolver())  # type: ignore[attr-defined]
         wanted = relation.replace('"', "").lower()
-        for node in nodes.by_id.values():
-            if f"{node.database}.{node.schema}.{node.identifier}".lower() == wanted:
-                return node.id
+        for ident, node in self._cdme_raw_manifest()["nodes"].items():
+            name = node.get("alias") or node.get("name")
+            if f"{node.get('database')}.{node.get('schema')}.{name}".lower() == wanted:
+                return str(ident)
         raise DbtRuntimeError(
             f"a law is tested on a whole model, not on {relation}: remove `where` from the test"
         )
