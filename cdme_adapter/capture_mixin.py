@@ -23,6 +23,7 @@ from cdme_adapter.dbt_session import (
     retried_ids,
     selected_ids,
     versions,
+    whole_manifest,
 )
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import (
@@ -71,6 +72,8 @@ class CaptureMixin(metaclass=AdapterMeta):
         self._cdme_manifest: Any = None
         self._cdme_side: Any = None
         self._cdme_lock = threading.RLock()
+        # The last of all locks: nothing is waited for while it is held.
+        self._cdme_side_lock = threading.RLock()
         self._cdme_thread = threading.local()
 
     # -- connections -----------------------------------------------------------------------------
@@ -83,7 +86,7 @@ class CaptureMixin(metaclass=AdapterMeta):
 
     def _cdme_side_execute(self, sql: str) -> list[Row]:
         """Run on a connection of CDME's own, committed at once."""
-        with self._cdme_lock:
+        with self._cdme_side_lock:
             if self._cdme_side is None:
                 self._cdme_side = self.connections.env().handle()
             return list(self._cdme_side.cursor().execute(sql).fetchall())
@@ -347,11 +350,9 @@ class CaptureMixin(metaclass=AdapterMeta):
     def _cdme_view(self, run: Run, journey: Journey) -> None:
         """A view that no stored model reads is accounted as of now; it cannot fail the run."""
         if not run.nodes.is_read_by_stored(journey.node.id):
-            with self._cdme_lock:
-                account_view(journey, self.connections.env().handle)
+            account_view(journey, self.connections.env().handle)
         store = StoreWriter(self._cdme_side_execute, journey.node.database)
-        with self._cdme_lock:
-            self._cdme_write(store, journey, "committed", "")
+        self._cdme_write(store, journey, "committed", "")
         run.note([e for e in journey.entries if e.status is not Status.UNBALANCED])
 
     # -- end -------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ NOT_IMPLEMENTED = frozenset(
         "circuit_breaker",
         "temporal",
         "pii",
+        "emit",
         "control_totals",
         "max_change",
     }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -365,6 +366,11 @@ class Journey:
         if exists:
             self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
         self._register_output(execute, store, target)
+        for file in files_read(self.compiled):
+            edge = stable_id("edge", self.run_id, self.node.id, file, Role.DIRECT.value)
+            seen = InputGeneration(None, None)
+            self._edge(store, edge, file, Role.DIRECT, Exactness.OPAQUE, None, seen, self.why_not)
+            self.entries.append(self.unknown_entry(file, self.why_not))
         for parent in self.nodes.stored_parents(self.node):
             current = store.current(parent)
             seen = InputGeneration(current[0] if current else None, current[1] if current else None)
@@ -397,3 +403,15 @@ class Journey:
         """Mend the account where hooks of the transaction changed the table after it."""
         if self.captured and self.before is not None:
             settle_hooks(self, self.before, execute, store, target)
+
+
+_FILES = re.compile(r"\bread_(?:csv|csv_auto|parquet|json|json_auto|ndjson\w*)\s*\(\s*'([^']+)'", re.I)
+
+
+def files_read(sql: str) -> list[str]:
+    """The ids of the files that a query names in read_csv and its like.
+
+    >>> files_read("SELECT * FROM read_csv('a/*.csv') JOIN read_parquet('b.parquet') USING (x)")
+    ['file.a/*.csv', 'file.b.parquet']
+    """
+    return list(dict.fromkeys(f"file.{path}" for path in _FILES.findall(sql)))

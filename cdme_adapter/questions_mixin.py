@@ -39,7 +39,7 @@ class QuestionsMixin(metaclass=AdapterMeta):
 
     @property
     def _cdme_target_path(self) -> Path:
-        return Path(self.config.project_root) / self.config.target_path
+        return Path(str(self.config.project_root), str(self.config.target_path))
 
     def _cdme_raw_manifest(self) -> dict[str, Any]:
         """The manifest as manifest.json has it, made once an invocation: every law asks for it."""

@@ -13,8 +13,9 @@ from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Clause
 from cdme_adapter.capture.rules.shape import projects_window
 from cdme_adapter.capture.rules.split import alias_hidden, move_order, outer_over
+from cdme_adapter.capture.rules.subquery import predicate_kind, settle_subqueries
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import as_written, conjuncts, first_line
+from cdme_adapter.capture.sqltext import as_written, conjuncts, first_line, keep_shown
 from cdme_adapter.errors import UnsupportedConstruct
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ def split_flags(planner: Planner, select: exp.Select, env: Env, part: str, kind:
     order, keys = move_order(planner, inner)
     for conjunct in conjuncts(condition):
         _refuse_ambiguous_alias(conjunct, select)
+        found = predicate_kind(conjunct)
+        if found is not None:
+            keep_shown(conjunct)
+            settle_subqueries(planner, conjunct, env, found[1])
         flag = planner.hidden("f")
         planner.flags[flag] = Clause(kind, as_written(conjunct), planner.origin, first_line(conjunct))
         inner.append("expressions", alias_hidden(conjunct, flag))

@@ -67,6 +67,9 @@ class Prepared:
         group = self.select.args.get("group")
         if group is not None:
             parts.append(text(group).strip())
+        having = self.select.args.get("having")
+        if having is not None:
+            parts.append(f"HAVING {text(having.this)}")
         windows = self.select.args.get("windows")
         if windows:
             parts.append("WINDOW " + ", ".join(text(window) for window in windows))

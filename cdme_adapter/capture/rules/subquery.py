@@ -64,6 +64,8 @@ def predicate_kind(conjunct: exp.Expr) -> tuple[Kind, Role] | None:
 def settle_subqueries(planner: Planner, node: exp.Expr, env: Env, role: Role = Role.INDIRECT) -> None:
     """Make every subquery of an expression bind on its own, and say what it reads."""
     for query in nested_queries(node):
+        if INNER in query.meta:
+            continue  # another rule, which knew its role, was here before
         relations, columns = _reads(planner, query, env)
         exactness = Exactness.EXACT if role is Role.GUARD else Exactness.SUPERSET
         for relation in relations:
