@@ -207,9 +207,7 @@ class Settlement:
         if check.passes is None:
             return False
         if check.passes not in self._passed:
-            self._passed[check.passes] = bool(
-                self.execute(f"SELECT {check.passes.format()}")[0][0]
-            )
+            self._passed[check.passes] = bool(self.execute(f"SELECT {check.passes.format()}")[0][0])
         return self._passed[check.passes]
 
     def _step_sql(self, check: StepCheck, words: dict[str, object]) -> str:

@@ -93,7 +93,8 @@ def _edges(edges: list[dict[str, Any]]) -> Iterator[str]:
 
 def _reasons(edge: dict[str, Any]) -> Iterator[str]:
     for reason in sorted(edge.get("reasons") or [], key=lambda r: -r["count"]):
-        place = f"  {reason['file']}:{reason['line']}" if reason.get("file") else ""
+        line = f":{reason['line']}" if reason.get("line") else ""
+        place = f"  {reason['file']}{line}" if reason.get("file") else ""
         yield (
             f"      {number(reason['count']):>11}  {reason['kind']} {reason['verdict']}:"
             f" {reason['sql']}{place}"

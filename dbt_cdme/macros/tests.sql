@@ -1,6 +1,6 @@
 {#- The laws of record accounting as generic tests. Each recounts from the relations and the stored
     keys; a row that comes back is a record that breaks the law. -#}
-{% macro cdme_law(law, model) -%}
+{% macro law_of(law, model) -%}
   {%- if target.type == 'cdme' -%}
     {{ adapter.cdme_law_sql(law, model | string) }}
   {%- else -%}
@@ -11,9 +11,9 @@
   {%- endif -%}
 {%- endmacro %}
 
-{% test zero_loss(model) %}{{ dbt_cdme.cdme_law('zero_loss', model) }}{% endtest %}
-{% test exclusive(model) %}{{ dbt_cdme.cdme_law('exclusive', model) }}{% endtest %}
-{% test round_trip(model) %}{{ dbt_cdme.cdme_law('round_trip', model) }}{% endtest %}
-{% test isomorphism(model) %}{{ dbt_cdme.cdme_law('isomorphism', model) }}{% endtest %}
-{% test covered_output(model) %}{{ dbt_cdme.cdme_law('covered_output', model) }}{% endtest %}
-{% test no_errors(model) %}{{ dbt_cdme.cdme_law('no_errors', model) }}{% endtest %}
+{% test zero_loss(model) %}{{ dbt_cdme.law_of('zero_loss', model) }}{% endtest %}
+{% test exclusive(model) %}{{ dbt_cdme.law_of('exclusive', model) }}{% endtest %}
+{% test round_trip(model) %}{{ dbt_cdme.law_of('round_trip', model) }}{% endtest %}
+{% test isomorphism(model) %}{{ dbt_cdme.law_of('isomorphism', model) }}{% endtest %}
+{% test covered_output(model) %}{{ dbt_cdme.law_of('covered_output', model) }}{% endtest %}
+{% test no_errors(model) %}{{ dbt_cdme.law_of('no_errors', model) }}{% endtest %}

@@ -106,13 +106,3 @@ def test_a_capture_that_fails_while_it_runs_fails_with_an_error_of_the_engine(
     con.execute(sql)
     with pytest.raises(duckdb.Error):
         capture(con, sql)
-
-
-@pytest.mark.parametrize("row", table("Known faults") if "## Known faults" in TEXT else [])
-def test_a_known_fault_is_still_there_or_its_row_moves(
-    con: duckdb.DuckDBPyConnection, row: list[str]
-) -> None:
-    sql = code(row[1])
-    captured = capture(con, sql)
-    mended = captured.unsupported or sorted(map(repr, captured.rows)) == plain(con, sql)
-    assert not mended, "mended: move the row of docs/limits.md to where it now belongs"

@@ -16,6 +16,7 @@ from cdme_adapter.capture.rules.unnest import check_unnest, unnests
 from cdme_adapter.capture.rules.where import check_where
 from cdme_adapter.capture.scope import Env, FromGroup, Scope, Visible
 from cdme_adapter.capture.sqltext import text
+from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Prepared:
 
     def sql(self, hidden: list[str], head: str = "SELECT", tail: str = "") -> str:
         """The whole SELECT with hidden columns after the user's."""
+        for part in ("distinct", "limit", "offset", "qualify"):
+            if self.select.args.get(part):  # a rule must have taken it; never print less than there is
+                raise UnsupportedConstruct(f"{part.upper()} in a place that no rule knows")
         items = projections(self.select, self.visible) + hidden
         parts = [f"{head} {', '.join(items)}{self.from_where()}"]
         group = self.select.args.get("group")

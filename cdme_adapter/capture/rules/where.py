@@ -49,9 +49,7 @@ def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGrou
         _check_prefixes(planner, parts, clauses, groups)
 
 
-def _check_in_order(
-    planner: Planner, parts: list[exp.Expr], clauses: list[int], group: FromGroup
-) -> None:
+def _check_in_order(planner: Planner, parts: list[exp.Expr], clauses: list[int], group: FromGroup) -> None:
     """Conjuncts over one join tree: runs of plain ones row by row, predicate subqueries by set."""
     names = frozenset(port.column for port in group.ports)
     shown = [text(part) for part in parts]
@@ -63,9 +61,7 @@ def _check_in_order(
             plain = tuple(not nested_queries(part) for part in parts[start:place])
             before, run = tuple(shown[:start]), tuple(shown[start:place])
             numbers = tuple(clauses[start:place])
-            planner.check(
-                CaseCheck(numbers, names, group.sql, run, plain, group.single, before)
-            )
+            planner.check(CaseCheck(numbers, names, group.sql, run, plain, group.single, before))
         if place < len(parts):
             reach, evidence = _predicate(group, parts[place], shown[: place + 1])
             evidence = _words(evidence, planner.clauses[clauses[place]].kind)
