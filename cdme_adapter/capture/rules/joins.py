@@ -17,7 +17,7 @@ from cdme_adapter.capture.rules.sources import plan_source
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import join_unnest
 from cdme_adapter.capture.scope import Env, FromGroup
-from cdme_adapter.capture.sqltext import as_written, conjuncts, quote, text
+from cdme_adapter.capture.sqltext import as_written, conjuncts, quote, text, with_text
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Exactness, Role
 
@@ -128,8 +128,7 @@ def _shown(join: exp.Join) -> str:
     """The join as its reason shows it: a derived table by its alias alone."""
     shown = join.copy()
     if isinstance(shown.this, exp.Subquery):
-        alias = shown.this.alias or "(subquery)"
-        shown.set("this", exp.Table(this=exp.to_identifier(alias)))
+        shown.set("this", with_text(exp.Table(), shown.this.alias or "(…)"))
     elif isinstance(shown.this, exp.Table):
         shown.this.set("db", None)
         shown.this.set("catalog", None)

@@ -68,8 +68,8 @@ class _Evidence:
         false = " OR ".join(f"coalesce(({c}) IS FALSE, FALSE)" for c in self.own) or "FALSE"
         null = " OR ".join(f"(({c}) IS NULL)" for c in self.own) or "FALSE"
         return (
-            "SELECT i, CASE WHEN n > 0 AND NOT for_some THEN {all_null} WHEN own_false THEN {false} "
-            "WHEN own_null THEN {null} ELSE {no_match} END AS verdict FROM ("
+            "SELECT i, CASE WHEN own_false THEN {false} WHEN own_null THEN {null} "
+            "WHEN n > 0 AND NOT for_some THEN {all_null} ELSE {no_match} END AS verdict FROM ("
             f"SELECT {{port}} AS i, max(__cdme_n) AS n, bool_or({some}) AS for_some, "
             f"bool_or({false}) AS own_false, bool_or({null}) AS own_null "
             f"FROM {side} CROSS JOIN (SELECT {', '.join(self.facts)} FROM {self.other}) AS __cdme_f "
