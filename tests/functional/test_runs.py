@@ -170,3 +170,16 @@ def test_a_rejected_model_leaves_no_pairs(project: Project) -> None:
     assert project.one("SELECT count(*) FROM cdme.store_edges WHERE model LIKE '%.a'") == 0
     owned = "SELECT map FROM cdme.store_steps"
     assert project.one(f"SELECT count(*) FROM cdme.store_pairs WHERE map NOT IN ({owned})") == 0
+
+
+def test_views_and_tables_at_once_do_not_wait_for_each_other(project: Project) -> None:
+    """A view being accounted and a table registering its source need the same two locks."""
+    with project.connect() as con:
+        con.execute("CREATE SCHEMA src; CREATE TABLE src.t AS SELECT range AS id FROM range(2000)")
+    source = "select id from {{ source('src', 't') }} where id > "
+    views = {f"v{n}.sql": f"{{{{ config(materialized='view') }}}} {source} {n}" for n in range(8)}
+    tables = {f"t{n}.sql": f"{TABLE} {source} {n}" for n in range(8)}
+    sources = "{version: 2, sources: [{name: src, tables: [{name: t}]}]}"
+    project.write({"s.yml": sources, **views, **tables})
+    project.dbt("run", "--threads", "8")
+    assert project.sql("SELECT status, count(*) FROM cdme.ledger GROUP BY ALL") == [("BALANCED", 16)]
