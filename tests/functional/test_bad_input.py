@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +14,12 @@ PLAIN = "{{ config(materialized='table') }} select * from {{ ref('raw') }}"
 
 
 def with_meta(meta: dict[str, Any]) -> str:
-    return f"{{{{ config(materialized='table', meta={{'cdme': {meta!r}}}) }}}} select * from {{{{ ref('raw') }}}}"
+    config = f"{{{{ config(materialized='table', meta={{'cdme': {meta!r}}}) }}}}"
+    return config + " select * from {{ ref('raw') }}"
 
 
 def nothing_was_written(project: Project) -> bool:
-    if not os.path.exists(project.path):
+    if not Path(project.path).exists():
         return True
     return not project.sql("SELECT 1 FROM duckdb_tables()")
 

@@ -68,8 +68,8 @@ def test_several_runs_over_two_databases(two: Project) -> None:
 
 
 def test_a_rejected_model_of_the_other_database(two: Project) -> None:
-    two.write({"b.sql": "{{ config(materialized='table', database='mart',"
-                        " post_hook='delete from {{ this }}') }} select id from {{ ref('a') }}"})  # fmt: skip
+    config = "{{ config(materialized='table', database='mart', post_hook='delete from {{ this }}') }}"
+    two.write({"b.sql": config + " select id from {{ ref('a') }}"})
     outcome = two.dbt("build", ok=False)
     assert outcome.status["b"] == "error"
     rows = in_mart(two, "SELECT status FROM cdme.ledger WHERE model LIKE '%.b'")

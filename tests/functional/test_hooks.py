@@ -126,7 +126,8 @@ def test_a_pre_hook_that_writes_to_a_source_is_seen_by_the_account(project: Proj
         con.execute("CREATE SCHEMA src; CREATE TABLE src.t AS SELECT range AS id FROM range(3)")
     project.write(
         {
-            "sources.yml": "{version: 2, sources: [{name: src, tables: [{name: t, config: {meta: {cdme: {key: id}}}}]}]}",
+            "sources.yml": "{version: 2, sources: [{name: src, tables: "
+            "[{name: t, config: {meta: {cdme: {key: id}}}}]}]}",
             "m.sql": "{{ config(materialized='table', pre_hook='insert into src.t values (77)') }}"
             " select id from {{ source('src', 't') }} where id > 0",
         }

@@ -120,7 +120,8 @@ def test_a_part_of_the_project_is_run(project: Project) -> None:
 
 
 def test_commands_that_run_no_model_write_nothing(project: Project) -> None:
-    project.write({**CHAIN, "m.yml": "{version: 2, models: [{name: a, columns: [{name: id, tests: [unique]}]}]}"})  # fmt: skip
+    tested = "{version: 2, models: [{name: a, columns: [{name: id, tests: [unique]}]}]}"
+    project.write({**CHAIN, "m.yml": tested})
     project.dbt("build")
     before = project.sql("SELECT * FROM cdme.runs")
     for command in (["test"], ["compile"], ["parse"], ["ls"], ["show", "--select", "a"],
