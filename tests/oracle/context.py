@@ -27,6 +27,8 @@ class Session:
     account: Account = field(default_factory=Account)
     reads: dict[str, set[Hashable]] = field(default_factory=dict)
     """Per base table the places in the query that read it."""
+    remembered: dict[int, Relation] = field(default_factory=dict)
+    """Results of CTEs and views by their body, where nothing is accounted for."""
     _tables: dict[str, Relation] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _views: dict[str, exp.Expr] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from tests.oracle.context import Context, Cte
 from tests.oracle.evaluate import evaluate
-from tests.oracle.model import Column, OracleError, Prov, Relation, Row
+from tests.oracle.model import DIRECT, Column, OracleError, Prov, Relation, Row
 from tests.oracle.names import Outer
 from tests.oracle.recursion import is_recursive, iterated
 
@@ -71,34 +71,53 @@ def _table(context: Context, node: exp.Table) -> Relation:
     name = node.name.lower()
     alias = alias_of(node, name)
     cte = None if node.db else context.ctes.get(name)
-    if cte is not None and cte.table is not None:
-        relation, names = cte.table, cte.names
-    elif cte is not None:
-        inside = replace(
-            cte.context, path=(*context.path, id(node)), role=context.role, recording=context.recording
-        )
-        relation = iterated(inside, name, cte) if cte.recursive else inside.run(cte.body)
-        names = cte.names
+    if cte is not None:
+        relation, names = _cte(context, node, name, cte), cte.names
+    elif (view := context.session.view(name)) is not None:
+        outside = Context(context.session)
+        relation = _inlined(context, node, view.expression, outside)
+        schema = view.this
+        names = [c.name for c in schema.expressions] if isinstance(schema, exp.Schema) else []
+    elif (base := context.session.table(name)) is not None:
+        context.session.reads.setdefault(name, set()).add((context.path, id(node)))
+        relation, names = base, []
     else:
-        view = context.session.view(name)
-        base = None if view else context.session.table(name)
-        if view is not None:
-            inside = Context(
-                context.session,
-                path=(*context.path, id(node)),
-                role=context.role,
-                recording=context.recording,
-            )
-            relation = inside.run(view.expression)
-            schema = view.this
-            names = [c.name for c in schema.expressions] if isinstance(schema, exp.Schema) else []
-        elif base is not None:
-            context.session.reads.setdefault(name, set()).add((context.path, id(node)))
-            relation, names = base, []
-        else:
-            raise OracleError(f"unknown relation {name}")
+        raise OracleError(f"unknown relation {name}")
     renamed = relation.renamed(alias.table, names)
     return renamed.renamed(alias.table, alias.columns)
+
+
+def _cte(context: Context, node: exp.Table, name: str, cte: Cte) -> Relation:
+    """A reference to a CTE."""
+    if cte.table is not None:
+        return cte.table
+    return _inlined(context, node, cte.body, cte.context, name if cte.recursive else None, cte)
+
+
+def _inlined(
+    context: Context,
+    node: exp.Table,
+    body: exp.Expr,
+    defined: Context,
+    recursive: str | None = None,
+    cte: Cte | None = None,
+) -> Relation:
+    """The body of a CTE or a view, evaluated at this reference.
+
+    Where nothing is accounted for (in subqueries of expressions) the result is remembered.
+    """
+    steady = defined.outer is None and all(known.table is None for known in defined.ctes.values())
+    remembered = context.session.remembered if steady and context.role != DIRECT else {}
+    if id(body) in remembered:
+        for name, _ in remembered[id(body)].edges:
+            context.session.reads.setdefault(name, set()).add((context.path, id(node)))
+    else:
+        inside = replace(
+            defined, path=(*context.path, id(node)), role=context.role, recording=context.recording
+        )
+        found = iterated(inside, recursive, cte) if recursive and cte else inside.run(body)
+        remembered[id(body)] = found
+    return remembered[id(body)]
 
 
 def _table_function(context: Context, node: exp.Table) -> Relation:
