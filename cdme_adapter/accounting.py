@@ -18,7 +18,7 @@ from cdme_adapter.provenance import Exactness, LineageMode, Role
 
 
 class Kind(str, Enum):
-    """The construct that removed a record (SEMANTICS.md, picky clause)."""
+    """The construct that removed a record (docs/concepts.md, picky clause)."""
 
     WHERE = "where"
     JOIN_NO_MATCH = "join_no_match"
@@ -59,7 +59,7 @@ class Status(str, Enum):
 
 
 class RunStatus(str, Enum):
-    """The state of a run (INTERFACE.md)."""
+    """The state of a run (docs/commands.md)."""
 
     RUNNING = "RUNNING"
     COMPLETE = "COMPLETE"
@@ -85,7 +85,7 @@ class Reason:
 class ReasonCount:
     """How many records of one edge a reason removed with one verdict.
 
-    ``unused``: the records are rows of a lookup that no record asked for (INTERFACE.md,
+    ``unused``: the records are rows of a lookup that no record asked for (docs/commands.md,
     expected_loss ignores them).
     """
 
@@ -128,7 +128,7 @@ def judge(
     errors: int,
     unaccounted: int,
 ) -> Status:
-    """Whether the equation holds for an edge; SEMANTICS.md, "exactly one class".
+    """Whether the equation holds for an edge; docs/concepts.md, "exactly one class".
 
     >>> judge(Role.DIRECT, Exactness.EXACT, 10, 7, 3, 0, 0).value
     'BALANCED'

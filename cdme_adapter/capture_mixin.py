@@ -1,7 +1,7 @@
 """The part of the adapter that captures, over any engine's dbt adapter.
 
-It hooks into five places of a dbt run (DESIGN.md, "Where to stand"): before a model, the statement
-that builds its table, its commit, after it, and the end of the run.
+It hooks into five places of a dbt run (docs/architecture.md): before a model, the statement that
+builds its table, its commit, after it, and the end of the run.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ class CaptureMixin(metaclass=AdapterMeta):
             info = run.nodes.by_id.get(node.unique_id)
             if info is not None:
                 compiled = getattr(node, "compiled_code", None) or ""
-                journey = run.journey(info, compiled)
+                with self._cdme_lock:  # preparing a database is a transaction of the side connection
+                    journey = run.journey(info, compiled)
                 self._cdme_thread.journey = journey
                 self._cdme_thread.started = time.perf_counter()
                 self._cdme_thread.closed = False
@@ -250,6 +251,7 @@ class CaptureMixin(metaclass=AdapterMeta):
         run = self._cdme_begin()
         node = journey.node
         if node.materialized == "view":
+            journey.say_ungated()
             run.view_texts[node.id] = journey.compiled
             run.states[node.id] = "committed"
             return
@@ -293,7 +295,7 @@ class CaptureMixin(metaclass=AdapterMeta):
         else:
             self.connections.rollback_if_open()
         errors = [finding for finding in journey.findings if finding.severity == "error"]
-        message = "; ".join(f"{finding.code}: {finding.message}" for finding in errors)
+        message = "; ".join(finding.message for finding in errors)
         store = StoreWriter(self._cdme_side_execute, journey.node.database)
         self._cdme_write(store, journey, "rejected", message)
         run.states[journey.node.id] = "rejected"
@@ -375,7 +377,7 @@ class CaptureMixin(metaclass=AdapterMeta):
             run.selected = retried
         try:
             status = run.finish(interrupted)
-            logger.info(f"CDME: run {run.run_id} is {status.value}")
+            logger.info(f"run {run.run_id} is {status.value}")
         finally:
             if self._cdme_side is not None:
                 self._cdme_side.close()

@@ -1,6 +1,6 @@
 """What a user may say under ``config.meta.cdme`` and ``vars: cdme:``, as one frozen value.
 
-Free of dbt: both arrive as plain mappings. Precedence (INTERFACE.md): vars < folder < model, by
+Free of dbt: both arrive as plain mappings. Precedence (docs/commands.md): vars < folder < model, by
 whole block. dbt has already merged folder and model, so a model's block, where there is one, stands
 alone: the per-model options under ``vars: cdme:`` speak only for models without a block, and what a
 block hides that way is said (META_HIDDEN). Options in ``VARS_ONLY`` always come from vars.

@@ -1,6 +1,6 @@
 """Parsers of single options: a raw YAML value in, the option's value out, or an OptionError.
 
-``PARSERS`` is the table of INTERFACE.md's configuration, one entry a key.
+``PARSERS`` is the table of docs/commands.md's configuration, one entry a key.
 """
 
 from __future__ import annotations

@@ -17,6 +17,10 @@ class Limit:
     count: int | None = None
     share: float | None = None
 
+    def __str__(self) -> str:
+        """As it was written."""
+        return f"{self.count:,}" if self.count is not None else f"{100 * (self.share or 0):g}%"
+
     def exceeded(self, part: int, whole: int) -> bool:
         """Whether ``part`` of ``whole`` is more than this allows."""
         if self.count is not None:

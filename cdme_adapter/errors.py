@@ -39,7 +39,7 @@ class Place:
 class Finding:
     """One thing worth saying about a model.
 
-    ``severity`` is ``error``, ``warn`` or ``info`` (INTERFACE.md, ``validate``).
+    ``severity`` is ``error``, ``warn`` or ``info`` (docs/commands.md, ``validate``).
     """
 
     code: str
@@ -50,7 +50,7 @@ class Finding:
     remedy: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The fields of ``findings`` in INTERFACE.md."""
+        """The fields of ``findings`` in docs/commands.md."""
         return {
             "code": self.code,
             "severity": self.severity,

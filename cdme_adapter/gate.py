@@ -85,7 +85,7 @@ def _expected(
     entries: Sequence[LedgerEntry], config: CdmeConfig, resolve: Resolve, severity: str,
     place: Place, today: dt.date,
 ) -> list[Finding]:  # fmt: skip
-    """Loss beyond what was foreseen, for inputs that are listed (INTERFACE.md, expected_loss)."""
+    """Loss beyond what was foreseen, for inputs that are listed (docs/commands.md, expected_loss)."""
     findings: list[Finding] = []
     inputs = {entry.input: entry for entry in entries if entry.role is Role.DIRECT}
     listed: dict[str, list[ExpectedLoss]] = {}
@@ -134,7 +134,8 @@ def _loss(
                                        f"was expected until {rule.until} only"))  # fmt: skip
         elif rule.max.exceeded(count, entry.input_count or 0):
             findings.append(unexpected(f"{count:,} of {entry.input_count:,} records of "
-                                       f"{entry.input} lost to {what}, more than expected"))  # fmt: skip
+                                       f"{entry.input} lost to {what}, more than the "
+                                       f"{rule.max} expected"))  # fmt: skip
     for n, reason in enumerate(lost):
         if n not in covered and reason.count:
             findings.append(unexpected(f"{reason.count:,} records of {entry.input} lost to "

@@ -2,7 +2,7 @@
 
 A relation that CDME wrote has the generation that its run made. Anything else (a source, a table
 that another tool wrote) has one named by its fingerprint, or, where no sound fingerprint exists, by
-the run that saw it: answers then say ``stale: "unknown"`` (SEMANTICS.md, Generation).
+the run that saw it: answers then say ``stale: "unknown"`` (docs/concepts.md, Generation).
 """
 
 from __future__ import annotations

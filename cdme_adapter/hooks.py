@@ -2,7 +2,7 @@
 
 Rows that a hook deleted take their witnesses with them: these are ``unaccounted``, for no clause of
 the model removed them. Rows that it inserted or changed came from nowhere that CDME could see: the
-edges become opaque (SEMANTICS.md, Views).
+edges become opaque (docs/concepts.md, Views).
 """
 
 from __future__ import annotations

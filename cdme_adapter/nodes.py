@@ -39,7 +39,7 @@ class NodeInfo:
 
     @property
     def names(self) -> set[str]:
-        """Every name that a user may call it by, in lower case (INTERFACE.md, In the database)."""
+        """Every name that a user may call it by, in lower case (docs/commands.md, In the database)."""
         names = {self.id, self.name, f"{self.schema}.{self.identifier}"}
         if self.source_name:
             names.add(f"{self.source_name}.{self.name}")
@@ -119,7 +119,7 @@ class Nodes:
         return False
 
     def declared_key(self, node_id: str, configured: tuple[str, ...]) -> tuple[str, ...]:
-        """The key that the project declares for a relation (SEMANTICS.md, Record key)."""
+        """The key that the project declares for a relation (docs/concepts.md, Record key)."""
         node = self.by_id.get(node_id)
         if configured or node is None:
             return configured

@@ -386,6 +386,15 @@ class Journey:
             self.output_count, Status.UNKNOWN, (), None, why,
         )  # fmt: skip
 
+    def say_ungated(self) -> None:
+        """A view stores nothing that could be rolled back: what it declares cannot gate it."""
+        for name in ("expected_loss", "cardinality", "require"):
+            if getattr(self.config, name):
+                self.findings.append(
+                    Finding("VIEW_NOT_GATED", f"{name} is not judged on a view", "warn", self.node.id,
+                            self.place, "declare it on the stored models that read the view")
+                )  # fmt: skip
+
     # -- gate ------------------------------------------------------------------------------------
 
     def gate(self) -> GateVerdict:

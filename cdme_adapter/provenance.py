@@ -1,6 +1,6 @@
 """The values of lineage: which records, in which role, and how exactly known.
 
-Sources: Cui & Widom (lineage), Buneman et al. (why-provenance), SEMANTICS.md for the words.
+Sources: Cui & Widom (lineage), Buneman et al. (why-provenance), docs/concepts.md for the words.
 """
 
 from __future__ import annotations
@@ -66,5 +66,5 @@ def stable_id(*parts: str) -> int:
 
 
 def external_relation_id(database: str, schema: str, name: str) -> str:
-    """The id of a relation that dbt does not know (INTERFACE.md)."""
+    """The id of a relation that dbt does not know (docs/commands.md)."""
     return f"relation.{database}.{schema}.{name}"

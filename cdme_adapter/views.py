@@ -1,4 +1,4 @@
-"""Views that no stored model reads: their account, as of their creation (SEMANTICS.md, Views)."""
+"""Views that no stored model reads: their account, as of their creation (docs/concepts.md, Views)."""
 
 from __future__ import annotations
 

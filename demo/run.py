@@ -60,7 +60,10 @@ def main() -> None:
     started = time.monotonic()
     for title, command in STEPS:
         run(title, command, env)
-    print(f"\nDone in {time.monotonic() - started:.0f} seconds. Ask on in {PROJECT}.")
+    print(
+        f"\nDone in {time.monotonic() - started:.0f} seconds. Ask on in {PROJECT}, after "
+        f". {Path(sys.executable).parent / 'activate'}"
+    )
 
 
 if __name__ == "__main__":

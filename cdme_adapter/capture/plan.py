@@ -3,7 +3,7 @@
 A plan is a small graph. Its *nodes* are the model's own result (``ROOT``) and the stages that the
 query was cut into at its blocking operators; its leaves are the input relations. A node's row holds,
 in hidden *ports*, the ordinals of the rows beneath it that made it. A node's *checks* say, clause by
-clause in picky order, how to show that a row beneath it was removed (SEMANTICS.md, picky clause).
+clause in picky order, how to show that a row beneath it was removed (docs/concepts.md, picky clause).
 
 SQL texts in a plan are templates of :meth:`str.format`: ``{port}`` is a port's column, ``{cur}`` a
 table of ordinals ``i`` still in question, ``{self}`` the node's own rows.

@@ -2,7 +2,7 @@
 
 :func:`plan_query` is the entry. A query that holds something whose lineage no rule knows raises
 :class:`~cdme_adapter.errors.UnsupportedConstruct`; the caller then runs the original text and says
-that its edges are opaque (SEMANTICS.md, exactness). Nothing is guessed.
+that its edges are opaque (docs/concepts.md, exactness). Nothing is guessed.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What differs between engines, as documented data and a few expression builders."""
+"""DuckDB today: its catalog, the proof of a reading, row ids and fingerprints."""

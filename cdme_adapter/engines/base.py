@@ -1,7 +1,7 @@
-"""What an engine must bring; everything else is shared.
+"""How CDME talks to an engine: a function that runs SQL and returns rows.
 
-Another engine (Spark, PostgreSQL) is a module beside ``duckdb.py`` with the same names. An engine
-without transactions stages, settles and publishes with repair; the settlement does not care.
+What the planner asks of an engine is :class:`cdme_adapter.capture.catalog.Catalog`; DuckDB's answer
+is ``duckdb.py``. docs/architecture.md, "An engine", lists the other places that speak DuckDB today.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def ordinals(execute: Execute, relation: str) -> Ordinals:
 def fingerprint(execute: Execute, database: str, schema: str, name: str) -> str | None:
     """A hash of the rows of a relation with their row ids, or None where that would cost too much.
 
-    Two contents with the same fingerprint are taken for the same generation (SEMANTICS.md).
+    Two contents with the same fingerprint are taken for the same generation (docs/concepts.md).
     """
     relation = full_name(database, schema, name)
     columns = execute(

@@ -3,7 +3,7 @@
 >>> questions = Questions(con, manifest)            # doctest: +SKIP
 >>> questions.trace("daily", "day = DATE '2013-01-01'")["records"][0]["witnesses"]  # doctest: +SKIP
 
-Every method returns the document of INTERFACE.md as plain Python values. The connection is only
+Every method returns the document of docs/commands.md as plain Python values. The connection is only
 read; temporary tables are made on it and dropped again. ``frozen=True`` says that nobody can write
 while the connection is open (a read-only one), so that metadata and fingerprints are read once.
 """
@@ -115,7 +115,7 @@ class Questions:
         limit: int = DEFAULT_LIMIT,
         progress: Callable[[list[str]], Any] = iter,
     ) -> dict[str, Any]:
-        """The laws of SEMANTICS.md over ``models``, all by default.
+        """The laws of docs/concepts.md over ``models``, all by default.
 
         Replay takes ``sample`` output records of each model, chosen by ``seed``; 0 is all of them.
         """

@@ -137,7 +137,7 @@ class Context:
         return shown
 
     def _refetch(self, table: Table, text: str, shown: dict[str, Any]) -> None:
-        """The present record with a key, where the one that was read is gone (SEMANTICS.md)."""
+        """The present record with a key, where the one that was read is gone (docs/concepts.md)."""
         key = parse_key(text, 0)
         if not key or any(table.column(name) is None for name in key):
             return

@@ -38,7 +38,7 @@ Down = dict[Node, list[tuple[Edge, Node]]]
 
 
 def explain(ctx: Context, question: ExplainQuestion) -> dict[str, Any]:
-    """The answer of INTERFACE.md, ``explain``."""
+    """The answer of docs/commands.md, ``explain``."""
     model, generation = ctx.stored_model(question.model, evaluated=True)
     wanted = ctx.resolve(question.input, "relation")
     target = ctx.graph.node(model, generation.id)

@@ -3,7 +3,7 @@
 A code orders what can become of a record: the class first, then how far along the DAG, then the
 place of the clause. The fate of a record is the greatest code among its derivations, so it is
 computed by ``max`` over the reverse joins from the target back, factorised; nothing is multiplied
-(SEMANTICS.md, "Several models").
+(docs/concepts.md, "Several models").
 """
 
 from __future__ import annotations

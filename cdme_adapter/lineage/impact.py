@@ -34,7 +34,7 @@ class ImpactQuestion:
 
 
 def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
-    """The answer of INTERFACE.md, ``impact``."""
+    """The answer of docs/commands.md, ``impact``."""
     relation = ctx.resolve(question.relation)
     generation = _present(ctx, relation)
     start, fresh = _starts(ctx, generation)

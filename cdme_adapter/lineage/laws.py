@@ -1,6 +1,6 @@
 """The laws as SQL: a SELECT of the rows that break one; no row means that the law holds.
 
-Everything is recounted from the relations and the physical maps (SEMANTICS.md, Laws); the ledger is
+Everything is recounted from the relations and the physical maps (docs/concepts.md, Laws); the ledger is
 only ever compared with the recount, and its ``status`` is never read. Each SELECT has the columns
 (law, model, input, problem, record).
 """

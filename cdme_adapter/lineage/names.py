@@ -1,6 +1,6 @@
 """From what a person types to the unique id of a relation; never a silent guess.
 
-Accepted are a unique id, a name, ``source.table`` and ``schema.table`` (INTERFACE.md); what several
+Accepted are a unique id, a name, ``source.table`` and ``schema.table`` (docs/commands.md); what several
 relations answer to is refused with the candidates, what none answers to with the nearest name.
 """
 

@@ -1,6 +1,6 @@
 """Tells, in a model's original text, where a relation is read directly and where it is consulted.
 
-Replay restricts each kind of occurrence to its own witnesses (SEMANTICS.md, law 4). The text is not
+Replay restricts each kind of occurrence to its own witnesses (docs/concepts.md, law 4). The text is not
 printed anew: only the names of consulted occurrences are replaced where they stand.
 """
 

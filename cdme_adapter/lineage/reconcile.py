@@ -51,7 +51,7 @@ def reconcile(
     target_path: Path | None = None,
     progress: Callable[[list[str]], Any] = iter,
 ) -> dict[str, Any]:
-    """The answer of INTERFACE.md, ``reconcile``; ``progress`` wraps the models as they are done."""
+    """The answer of docs/commands.md, ``reconcile``; ``progress`` wraps the models as they are done."""
     own = on_own_connection(ctx)
     wanted = [own.resolve(name, "model") for name in question.models]
     models = sorted(wanted or [m for m in own.store.current if _has_edges(own, m)])

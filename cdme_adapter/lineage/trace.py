@@ -30,7 +30,7 @@ class TraceQuestion:
 
 
 def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
-    """The answer of INTERFACE.md, ``trace``."""
+    """The answer of docs/commands.md, ``trace``."""
     model, generation = ctx.stored_model(question.model)
     start = ctx.graph.node(model, generation.id)
     with Scratch(ctx.store.con) as scratch:

@@ -29,7 +29,7 @@ def _text(value: str) -> str:
 
 
 def build_ledger(execute: Execute, run_id: str, schema: str) -> dict[str, Any]:
-    """The ledger of a run, as INTERFACE.md has it; ``schema`` is qualified and quoted."""
+    """The ledger of a run, as docs/commands.md has it; ``schema`` is qualified and quoted."""
     run = execute(
         "SELECT command, strftime(started_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ'),"
         " strftime(finished_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ'), status, versions"

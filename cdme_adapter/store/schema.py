@@ -1,13 +1,13 @@
 """The tables and views of the ``cdme`` schema, and its version.
 
-Physical tables are called ``store_*`` and may change; the views are the contract (INTERFACE.md).
+Physical tables are called ``store_*`` and may change; the views are the contract (docs/commands.md).
 A model's transaction only appends and touches rows of its own model, so that threads never conflict.
 
 * ``store_generations``: a relation's content as one run left or saw it; ``generation`` names it.
 * ``store_current``: which generation of a model is in its table now.
 * ``store_edges``: (model generation, input generation, role), the metadata of one edge.
 * ``store_steps``: an edge is the union of paths, a path a chain of maps. Windows and aggregates
-  that are joined back stay factorised this way (SEMANTICS.md, Size).
+  that are joined back stay factorised this way (docs/concepts.md, Size).
 * ``store_pairs``: the maps, as (o, i) ordinal pairs.
 * ``store_filtered``: input ordinals of an edge that a clause removed.
 * ``store_reasons``: the clauses of an edge; ``reason`` is the place in the picky order.

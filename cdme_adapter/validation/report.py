@@ -82,7 +82,7 @@ class Report:
         return any(SEVERITIES.index(f.severity) >= floor for f in self.findings)
 
     def as_json(self) -> Mapping[str, Any]:
-        """The document of ``cdme validate --output json`` (INTERFACE.md)."""
+        """The document of ``cdme validate --output json`` (docs/commands.md)."""
         return {
             "status": self.status,
             "summary": self.summary(),

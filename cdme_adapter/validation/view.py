@@ -85,7 +85,7 @@ class ModelView:
 
     def beneath(self, wanted: str) -> bool:
         """Whether a name stands for a stored relation that is read through views or ephemerals:
-        the inputs of an edge (SEMANTICS.md, Model)."""
+        the inputs of an edge (docs/concepts.md, Model)."""
         stack, seen = list(self.node.depends_on), set()
         while stack:
             one = stack.pop()

@@ -1,4 +1,7 @@
-"""The capture rules, one SQL construct a file, tried in this order.
+"""The capture rules, one SQL construct a file; those of a whole SELECT are tried in this order.
+
+``select`` calls ``joins``, ``sources``, ``where``, ``subquery``, ``unnest`` and ``projection``; the
+planner calls ``setops``; ``shape``, ``split`` and ``nomatch`` help the others.
 
 A rule takes the planner, a SELECT without its WITH clause and the CTEs in sight. It returns the
 planned :class:`~cdme_adapter.capture.scope.Scope`, or None where the construct is not there. A rule

@@ -3,7 +3,7 @@
 For a record x without a partner, a candidate y gives FALSE if some ON conjunct is FALSE for (x, y),
 else NULL. "Every candidate gave NULL" therefore means: no conjunct is FALSE for any candidate. For a
 comparison of x's side with y's side that is decided by the least and the greatest value of y's side,
-so that the verdict costs one pass over each side (SEMANTICS.md, picky clause).
+so that the verdict costs one pass over each side (docs/concepts.md, picky clause).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Subqueries in expressions: they stay as they are; what they read is consulted.
 
 Their relations take part indirectly, or as guards where the subquery asks for an absence as a
-conjunct of its own (SEMANTICS.md, Role). A CTE that a subquery names comes along in a WITH clause
+conjunct of its own (docs/concepts.md, Role). A CTE that a subquery names comes along in a WITH clause
 of its own, or as the stage that it already is.
 """
 

@@ -175,7 +175,8 @@ def _check_prefixes(
                 evidence = _evidence(before, number, parts[place], known[place], every, owner)
                 kind = planner.clauses[clause].kind
                 evidence = _words(evidence, kind)
-                untouched = not known[place][1] & component
+                members = known[place][1]  # none: a constant, which speaks of every row
+                untouched = members and not members & component
                 passes = " AND ".join(after.others(component)) if untouched else None
                 first = _first_try(before, number, known[place])
                 first = _words(first, kind) if first is not None else None

@@ -1,4 +1,4 @@
-"""META_HIDDEN: a model's cdme block hides the one that its folder set (INTERFACE.md)."""
+"""META_HIDDEN: a model's cdme block hides the one that its folder set (docs/commands.md)."""
 
 from __future__ import annotations
 

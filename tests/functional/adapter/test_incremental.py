@@ -1,10 +1,9 @@
-"""Incremental models: unique keys, predicates, changes of the schema, merge, microbatch."""
+"""Incremental models: unique keys, predicates, changes of the schema, merge."""
 
 from __future__ import annotations
 
 import pytest
 from dbt.tests.adapter.incremental.test_incremental_merge_exclude_columns import BaseMergeExcludeColumns
-from dbt.tests.adapter.incremental.test_incremental_microbatch import BaseMicrobatch
 from dbt.tests.adapter.incremental.test_incremental_on_schema_change import BaseIncrementalOnSchemaChange
 from dbt.tests.adapter.incremental.test_incremental_predicates import BaseIncrementalPredicates
 from dbt.tests.adapter.incremental.test_incremental_unique_id import BaseIncrementalUniqueKey
@@ -25,8 +24,4 @@ class TestIncrementalOnSchemaChange(BaseIncrementalOnSchemaChange):
 
 
 class TestMergeExcludeColumns(BaseMergeExcludeColumns):
-    pass
-
-
-class TestMicrobatch(BaseMicrobatch):
     pass
