@@ -53,6 +53,7 @@ def make_case(draw: Draw, depth: int = 3, menu: Menu = FULL) -> Case:
     if not any(t.key for t in tables):
         tables[0] = _keyed(tables[0])
     views: dict[str, Query] = {}
+    tied = False
     statements = [sql for t in tables for sql in t.statements()]
     for number in range(draw.number(0, 1)):
         plain = {k: v for k, v in menu.shapes.items() if k not in UNPRINTED}
@@ -61,13 +62,14 @@ def make_case(draw: Draw, depth: int = 3, menu: Menu = FULL) -> Case:
         name = f"v{number}"
         statements.append(f"CREATE VIEW {name} AS {_with(maker, query)}")
         views = {**views, name: query}
+        tied = tied or maker.tied
     maker = Maker(draw, tables, menu, views)
     query = maker.query(draw.number(0, depth))
     sql = _with(maker, query)
     if maker.chance(10):
         maker.uses("order by")
         sql = f"{_with(maker, replace(query, sql=f'SELECT * FROM ({query.sql}) AS z'))} ORDER BY 1"
-    return Case(tuple(statements), sql, frozenset(maker.constructs), maker.tied)
+    return Case(tuple(statements), sql, frozenset(maker.constructs), maker.tied or tied)
 
 
 def _keyed(plain: Table) -> Table:
