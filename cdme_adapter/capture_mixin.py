@@ -147,8 +147,7 @@ class CaptureMixin(metaclass=AdapterMeta):
             info = run.nodes.by_id.get(node.unique_id)
             if info is not None:
                 compiled = getattr(node, "compiled_code", None) or ""
-                with self._cdme_lock:  # preparing a database is a transaction of the side connection
-                    journey = run.journey(info, compiled)
+                journey = run.journey(info, compiled)
                 self._cdme_thread.journey = journey
                 self._cdme_thread.started = time.perf_counter()
                 self._cdme_thread.closed = False

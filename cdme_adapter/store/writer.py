@@ -5,6 +5,7 @@ Nothing here commits. A model's transaction appends, and deletes only rows of it
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -119,15 +120,15 @@ class StoreWriter:
                 f"the cdme schema of {self.database} has version {found}, this CDME writes {VERSION}",
                 remedy="install the newer dbt-cdme, or drop the schema cdme to start anew",
             )
-        self.execute("BEGIN")
+        # One text, for other threads use the same connection between statements.
+        version = f"INSERT INTO {self.schema}.store_meta VALUES ('version', '{VERSION}')"
+        clean = f"DELETE FROM {self.schema}.store_meta WHERE name = 'version'"
+        made = [*create_statements(self.schema), clean, version]
         try:
-            for statement in create_statements(self.schema):
-                self.execute(statement)
-            self.execute(f"DELETE FROM {self.schema}.store_meta WHERE name = 'version'")
-            self._insert("store_meta", [("version", str(VERSION))])
-            self.execute("COMMIT")
+            self.execute(";\n".join(["BEGIN", *made, "COMMIT"]))
         except Exception:
-            self.execute("ROLLBACK")
+            with contextlib.suppress(Exception):  # it may have failed before its BEGIN
+                self.execute("ROLLBACK")
             raise
 
     def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -135,3 +135,17 @@ def test_switching_to_duckdb_and_back(project: Project) -> None:
     project.configure()
     project.dbt("run", "--select", "b")
     assert counts(project.ledger("b")["a"]) == (2, 2, 0, 0, 0, "BALANCED")
+
+
+def test_threads_over_two_databases(two: Project) -> None:
+    """The side connection serves all threads, and a transaction writes to one database only."""
+    files = {
+        f"m{n}.sql": "{{ config(materialized='table', database='" + base + "') }}"
+        f" select id from {{{{ ref('raw') }}}} where id > {n % 3}"
+        for n, base in enumerate(["mart", "shop"] * 6)
+    }
+    two.write(files)
+    two.dbt("build", "--threads", "8")
+    statuses = {(edge["exactness"], edge["status"]) for edge in two.file_ledger()["edges"]}
+    assert statuses == {("exact", "BALANCED")}
+    assert len(two.file_ledger()["edges"]) == 18

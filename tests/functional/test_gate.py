@@ -43,7 +43,7 @@ def test_loss_within_what_is_expected_passes(project: Project, most: Any) -> Non
     ("rule", "words"),
     [
         ({"max": 2}, "3 of 9 records"),
-        ({"max": "2%"}, "more than expected"),
+        ({"max": "2%"}, "more than the 2% expected"),
         ({"max": 100, "until": "2020-01-01"}, "expected until 2020-01-01 only"),
         ({"max": 100, "kind": "having"}, "does not list"),
         ({"max": 100, "verdict": "null"}, "does not list"),

@@ -16,7 +16,7 @@ _NAMES = {
     "date": "BaseDate", "date_trunc": "BaseDateTrunc", "dateadd": "BaseDateAdd",
     "datediff": "BaseDateDiff",
     "escape_single_quotes": "BaseEscapeSingleQuotesQuote", "except": "BaseExcept",
-    "generate_series": "BaseGenerateSeries", 
+    "generate_series": "BaseGenerateSeries",
     "get_powers_of_two": "BaseGetPowersOfTwo", "hash": "BaseHash", "intersect": "BaseIntersect",
     "last_day": "BaseLastDay", "length": "BaseLength", "listagg": "BaseListagg",
     "position": "BasePosition", "replace": "BaseReplace", "right": "BaseRight",
