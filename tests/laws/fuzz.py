@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.laws.check import Capturing, Outcome, category, check
@@ -21,13 +23,28 @@ from tests.laws.generator.menus import CORE, FULL
 from tests.laws.shrink import shrink
 from tests.laws.tally import Tally
 
-PATIENCE = 60
+PATIENCE = 20
 """Seconds for one case: nested correlated subqueries can be slow tuple by tuple."""
 FOUND = Path(__file__).parent.parent / "fixtures" / "capture" / "found"
 
 
 class TooSlow(BaseException):
     """One case took longer than the patience there is."""
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Raise ``TooSlow`` when what is inside takes too long."""
+
+    def stop(*_: object) -> None:
+        raise TooSlow
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(PATIENCE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 def save(case: Case, problems: list[str], folder: Path = FOUND) -> Path:
@@ -45,7 +62,11 @@ def smaller(case: Case, problems: list[str], capture: Capturing | None, seconds:
     wanted = {category(problem) for problem in problems}
 
     def fails(candidate: Case) -> bool:
-        outcome = check(candidate, capture)
+        try:
+            with patience():
+                outcome = check(candidate, capture)
+        except TooSlow:
+            return False
         return not outcome.invalid and bool(wanted & {category(p) for p in outcome.problems})
 
     return shrink(case, fails, seconds)
@@ -71,19 +92,12 @@ def run(options: argparse.Namespace, capture: Capturing | None, first: int) -> T
 
 def _timed(case: Case, capture: Capturing | None, seed: int) -> Outcome:
     """Check a case; one that takes too long is named and left."""
-
-    def stop(*_: object) -> None:
-        raise TooSlow
-
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(PATIENCE)
     try:
-        return check(case, capture)
+        with patience():
+            return check(case, capture)
     except TooSlow:
         print(f"seed {seed} took more than {PATIENCE} seconds", flush=True)
         return Outcome(invalid="too slow")
-    finally:
-        signal.alarm(0)
 
 
 def _tell(

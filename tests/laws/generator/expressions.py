@@ -38,7 +38,7 @@ def scalar(make: Maker, scope: Scope, kind: str, depth: int = 1) -> str:
     if kind == "text":
         inner = scalar(make, scope, "text", depth - 1)
         return make.pick([f"upper({inner})", f"{inner} || 'z'", f"coalesce({inner}, 'n')", "'x'"])
-    if scope.rich and make.menu.scalars and make.chance(25):
+    if scope.rich and make.menu.scalars and make.nests(25):
         return make.subquery(make.menu.scalars, replace(scope, rich=False))
     left, right = (scalar(make, scope, "int", depth - 1) for _ in range(2))
     options = [f"{left} + {right}", f"coalesce({left}, 0)", f"nullif({left}, {right})", "1"]
@@ -87,7 +87,7 @@ def where(make: Maker, scope: Scope) -> str:
     parts = []
     rich = replace(scope, rich=True)
     for _ in range(make.pick([0, 0, 0, 0, 1, 1, 2, 3])):
-        if make.menu.conjuncts and make.chance(30):
+        if make.menu.conjuncts and make.nests(30):
             asked = make.subquery(make.menu.conjuncts, scope)
             if make.chance(20):
                 make.uses("predicate subquery under OR")

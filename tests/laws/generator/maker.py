@@ -94,6 +94,8 @@ class Maker:
     ctes: dict[str, Query] = field(default_factory=dict)
     constructs: set[str] = field(default_factory=set)
     tied: bool = False
+    level: int = 0
+    """How many subqueries of expressions enclose what is being made."""
     _names: int = 0
 
     def fresh(self, prefix: str) -> str:
@@ -127,11 +129,18 @@ class Maker:
         self.uses(name)
         return self.menu.shapes[name](self, depth)
 
+    def nests(self, percent: int) -> bool:
+        """Whether a subquery comes here; three inside each other are enough."""
+        return self.level < 3 and self.chance(percent)
+
     def subquery(self, offered: Mapping[str, Subquery], scope: Scope) -> str:
         """A subquery of a random kind."""
         name = self.pick(offered)
         self.uses(name)
-        return offered[name](self, scope)
+        self.level += 1
+        sql = offered[name](self, scope)
+        self.level -= 1
+        return sql
 
     def source(self, depth: int, keyed: bool = False) -> Source:
         """A FROM item; ``keyed`` asks for one with a unique set of columns."""
