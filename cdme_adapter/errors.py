@@ -5,7 +5,7 @@ The tree::
     CdmeError                       has a stable code, a place, facts and a remedy
     ├── ConfigError                 meta.cdme or vars: cdme: is wrong
     ├── StoreError                  the cdme schema cannot be used
-    │   ├── StoreVersionError       it was written by a newer CDME
+    │   ├── StoreVersionError       it was written by another version of CDME
     │   └── StoreReadOnlyError      it cannot be written or is locked
     ├── CaptureError                a model's lineage cannot be captured
     │   └── UnsupportedConstruct    … because of this piece of its SQL
@@ -112,7 +112,7 @@ class StoreError(CdmeError):
 
 
 class StoreVersionError(StoreError):
-    """The cdme schema was written by a newer CDME than this one."""
+    """The cdme schema was written by a newer CDME than this one, or by one too old to be read."""
 
     code = "STORE_NEWER"
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.errors import StoreError, StoreVersionError
 from cdme_adapter.provenance import Exactness, LineageMode, Role
-from cdme_adapter.store.schema import SCHEMA, VERSION
+from cdme_adapter.store.schema import READS, SCHEMA, VERSION
 
 
 class Cursor(Protocol):
@@ -224,13 +224,19 @@ def find_schemas(con: Connection) -> tuple[str, ...]:
 
 
 def check_version(store: Store) -> None:
-    """Refuse a store that a newer CDME wrote."""
+    """Refuse a store that a newer CDME wrote, or one whose tables are too old to be read."""
     rows = store.rows(f"SELECT value FROM {store.table('store_meta')} WHERE name = 'version'")
-    newest = max((int(r[0]) for r in rows if str(r[0]).isdigit()), default=VERSION)
-    if newest > VERSION:
+    found = [int(r[0]) for r in rows if str(r[0]).isdigit()] or [VERSION]
+    if max(found) > VERSION:
         raise StoreVersionError(
-            f"the cdme schema has version {newest}; this CDME reads up to {VERSION}",
+            f"the cdme schema has version {max(found)}; this CDME reads up to {VERSION}",
             remedy="upgrade dbt-cdme",
+        )
+    if min(found) < READS:
+        raise StoreVersionError(
+            f"the cdme schema has version {min(found)}; this CDME reads from {READS} on",
+            code="STORE_OLDER",
+            remedy="run any model with dbt, or `cdme gc`: either brings the schema up to date",
         )
 
 

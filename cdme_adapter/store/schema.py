@@ -17,6 +17,8 @@ A model's transaction only appends and touches rows of its own model, so that th
 from __future__ import annotations
 
 VERSION = 1
+READS = 1
+"""The oldest version whose tables ``reader.py`` understands."""
 SCHEMA = "cdme"
 
 TABLES: dict[str, str] = {

@@ -16,7 +16,8 @@ from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import Finding, StoreVersionError
-from cdme_adapter.store.schema import SCHEMA, VERSION, create_statements
+from cdme_adapter.store.migrations import migrate
+from cdme_adapter.store.schema import SCHEMA, VERSION
 
 
 def sql_value(value: Any) -> str:
@@ -121,9 +122,7 @@ class StoreWriter:
                 remedy="install the newer dbt-cdme, or drop the schema cdme to start anew",
             )
         # One text, for other threads use the same connection between statements.
-        version = f"INSERT INTO {self.schema}.store_meta VALUES ('version', '{VERSION}')"
-        clean = f"DELETE FROM {self.schema}.store_meta WHERE name = 'version'"
-        made = [*create_statements(self.schema), clean, version]
+        made = migrate(self.schema, found)
         try:
             self.execute(";\n".join(["BEGIN", *made, "COMMIT"]))
         except Exception:
