@@ -18,6 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"nodes", "manifest", "project", "locate"}),
     frozenset({"plugins"}),
     frozenset({"capture"}),
+    frozenset({"column_lineage", "pii"}),
     frozenset({"engines"}),
     frozenset({"store"}),
     frozenset({"generations", "gate", "settle", "lineage", "validation"}),

@@ -11,7 +11,7 @@ from cdme_adapter.lineage.freshness import Freshness, Stale
 from cdme_adapter.lineage.graph import UNSEEN, Graph, Node
 from cdme_adapter.lineage.masking import Masking
 from cdme_adapter.lineage.names import known_names, nearest_remedy, resolve
-from cdme_adapter.lineage.relations import Table, fetch_keys, fetch_records, open_table
+from cdme_adapter.lineage.relations import Table, columns_by_node, fetch_keys, fetch_records, open_table
 from cdme_adapter.lineage.values import parse_key
 from cdme_adapter.project import Manifest
 from cdme_adapter.store.reader import Generation, Store, quote
@@ -33,9 +33,8 @@ class Context:
     @staticmethod
     def over(store: Store, manifest: Manifest, show_pii: bool = False) -> Context:
         """The context over a loaded store."""
-        return Context(
-            store, manifest, Graph(store, manifest), Freshness(store), Masking(manifest, show_pii)
-        )
+        masking = Masking(manifest, show_pii, columns_by_node(store, manifest))
+        return Context(store, manifest, Graph(store, manifest), Freshness(store), masking)
 
     def resolve(self, text: str, what: str = "relation") -> str:
         """The unique id that a text names."""

@@ -1,48 +1,28 @@
-"""Which columns are masked: those declared ``pii``, and those of that name further down."""
+"""Which columns are masked: the personal ones of every relation, followed downstream (pii.py)."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable, Iterable
 
-from cdme_adapter.project import Manifest, Node
+from cdme_adapter.pii import of_manifest
+from cdme_adapter.project import Manifest
 
 
 class Masking:
-    """The masked columns of each relation; none of them where the user may see them."""
+    """The masked columns of each relation; none of them where the user may see them.
 
-    def __init__(self, manifest: Manifest, show_pii: bool = False) -> None:
-        self.manifest = manifest
+    ``columns`` gives the columns of a relation by the id of its node.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        show_pii: bool = False,
+        columns: Callable[[str], Iterable[str]] = lambda _: (),
+    ) -> None:
         self.show_pii = show_pii
+        self._personal = of_manifest(manifest, columns)
 
     def of(self, relation: str) -> frozenset[str]:
         """The masked columns of a relation, in lower case."""
-        if self.show_pii or not self._declaring:
-            return frozenset()
-        masked: set[str] = set()
-        seen: set[str] = set()
-        todo = [relation]
-        while todo:
-            name = todo.pop()
-            node = self.manifest.nodes.get(name)
-            if node is None or name in seen:
-                continue
-            seen.add(name)
-            masked |= declared(node)
-            todo += node.parents
-        return frozenset(masked)
-
-    @cached_property
-    def _declaring(self) -> bool:
-        return any(declared(node) for node in self.manifest.nodes.values())
-
-
-def declared(node: Node) -> set[str]:
-    """The columns that a node itself declares ``pii``."""
-    given = node.cdme.get("pii") or []
-    names = [given] if isinstance(given, str) else list(given)
-    for column, said in (node.raw.get("columns") or {}).items():
-        meta = (said or {}).get("meta") or {}
-        block = meta.get("cdme")
-        if isinstance(block, dict) and block.get("pii") is True:
-            names.append(column)
-    return {str(name).lower() for name in names}
+        return frozenset() if self.show_pii else self._personal.of(relation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.errors import CdmeError, QuestionError
 from cdme_adapter.lineage.values import MASK, Column
+from cdme_adapter.project import Manifest
 from cdme_adapter.store.reader import Connection, Generation, Store, quote
 
 
@@ -77,6 +78,24 @@ def open_table(con: Connection, generation: Generation, masked: frozenset[str]) 
     except Exception:  # a view has no row ids
         return table
     return replace(table, low=found.low, consecutive=found.consecutive)
+
+
+def columns_by_node(store: Store, manifest: Manifest) -> Callable[[str], list[str]]:
+    """A function that gives the columns of a node's relation, and of the keys that are stored of it."""
+
+    def columns(node_id: str) -> list[str]:
+        node = manifest.nodes.get(node_id)
+        if node is None:
+            return []
+        parts = (node.database, node.schema, node.identifier)
+        try:
+            described = store.con.execute(f"DESCRIBE {'.'.join(quote(part) for part in parts if part)}")
+        except Exception:  # it is gone, or was never built
+            generation = store.current_generation(node_id)
+            return list(generation.key_columns) if generation else []
+        return [str(row[0]) for row in described.fetchall()]
+
+    return columns
 
 
 def fetch_records(store: Store, table: Table, ordinals: Iterable[int]) -> dict[int, dict[str, Any]]:

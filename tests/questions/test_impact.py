@@ -18,7 +18,8 @@ def build(world: Any) -> None:
     """src (4) → a (3, and one that fans out) → b (groups), and src → b indirectly."""
     world.relation(SRC, "SELECT i AS id, 'n' || i AS name FROM range(4) r(i)", fingerprint="f",
                    meta={"cdme": {"pii": ["name"]}})  # fmt: skip
-    world.relation(A, "SELECT i AS aid, 'n' || i AS name FROM range(4) r(i)", parents=[SRC])
+    world.relation(A, "SELECT i AS aid, 'n' || i AS who FROM range(4) r(i)", parents=[SRC],
+                   compiled_code="SELECT id AS aid, name AS who FROM main.src")  # fmt: skip
     world.relation(B, "SELECT i AS bid FROM range(2) r(i)", parents=[A])
     world.edge(A, SRC, [(0, 0), (1, 1), (2, 1), (3, 2)])
     world.edge(B, A, [(0, 0), (0, 1), (1, 2), (1, 3)])
@@ -116,7 +117,7 @@ def test_export(world: Any, tmp_path: Path, kind: str) -> None:
         names = [d[0] for d in read.description]
         found = [dict(zip(names, row, strict=True)) for row in read.fetchall()]
     assert [str(row["aid"]) for row in found] == ["1", "2"]
-    assert {row["name"] for row in found} == {"***"}
+    assert {row["who"] for row in found} == {"***"}
     answer = world.questions(show_pii=True).impact("src", "id = 1", export=tmp_path, format=kind)
     assert "***" not in Path(answer["files"][0]["path"]).read_text(errors="replace")
 

@@ -365,15 +365,19 @@ def test_values_as_json(world: Any) -> None:
 
 def test_pii_is_masked_downstream_too(world: Any) -> None:
     world.relation(SRC, "SELECT 'Ann' AS name, 1 AS id", keys=["name"], meta={"cdme": {"pii": ["name"]}})
-    world.relation(A, "SELECT 'Ann' AS NAME, 1 AS id", parents=[SRC])
+    world.relation(
+        A, "SELECT 'Ann' AS who, 1 AS id, 3 AS length, 1 AS n", parents=[SRC],
+        compiled_code="SELECT name AS who, id, length(name) AS length, count(name) AS n"
+        ' FROM "memory"."main"."src" GROUP BY ALL',
+    )  # fmt: skip
     world.edge(A, SRC, [(0, 0)])
     record = world.questions().trace("a")["records"][0]
-    assert record["record"] == {"NAME": "***", "id": 1}
+    assert record["record"] == {"who": "***", "id": 1, "length": "***", "n": 1}
     assert record["witnesses"][0]["records"] == [
         {"key": {"name": "***"}, "record": {"name": "***", "id": 1}}
     ]
     shown = world.questions(show_pii=True).trace("a")["records"][0]
-    assert shown["record"]["NAME"] == "Ann"
+    assert shown["record"]["who"] == "Ann"
 
 
 def test_relations_for_notebooks(world: Any) -> None:
