@@ -17,6 +17,7 @@ from dbt.adapters.events.logging import AdapterLogger
 from dbt_common.exceptions import DbtRuntimeError
 
 from cdme_adapter.accounting import Status
+from cdme_adapter.dbt_events import Listener
 from cdme_adapter.dbt_session import (
     command_name,
     invocation_id,
@@ -75,6 +76,8 @@ class CaptureMixin(metaclass=AdapterMeta):
         # The last of all locks: nothing is waited for while it is held.
         self._cdme_side_lock = threading.RLock()
         self._cdme_thread = threading.local()
+        self._cdme_listener = Listener()
+        self._cdme_listener.begin()
 
     # -- connections -----------------------------------------------------------------------------
 
@@ -375,7 +378,7 @@ class CaptureMixin(metaclass=AdapterMeta):
         if retried is not None:
             run.selected = retried
         try:
-            status = run.finish(interrupted)
+            status = run.finish(interrupted, self._cdme_listener.outcomes)
             logger.info(f"run {run.run_id} is {status.value}")
         finally:
             if self._cdme_side is not None:

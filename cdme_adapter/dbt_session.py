@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import platform
+from collections import defaultdict
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,9 +57,14 @@ def retried_ids(target_path: Path) -> frozenset[str] | None:
     return frozenset(one["unique_id"] for one in found if one["status"] not in done)
 
 
-def versions(manifest: Any) -> dict[str, str]:
-    """The versions that made this run (REQ-NFR-VER-001)."""
-    found = {"python": platform.python_version()}
+def versions(manifest: Any) -> dict[str, Any]:
+    """The versions and hashes of what made this run (REQ-NFR-VER-001).
+
+    ``adapter_hash`` is of CDME's own files, ``packages`` of the nodes and macros of each package, the
+    project itself among them; ``project_hash`` is of all of these and of every source's definition.
+    The hash of a model's compiled SQL stands at its node.
+    """
+    found: dict[str, Any] = {"python": platform.python_version()}
     for name in ("dbt-cdme", "dbt-core", "dbt-duckdb", "duckdb", "sqlglot"):
         try:
             found[name] = version(name)
@@ -63,7 +72,37 @@ def versions(manifest: Any) -> dict[str, str]:
             found[name] = "unknown"
     metadata = getattr(manifest, "metadata", None)
     found["project"] = str(getattr(metadata, "project_name", "") or "")
+    found["adapter_hash"] = _adapter_hash()
+    found["packages"] = _package_hashes(manifest)
+    found["project_hash"] = _hash(f"{name}={mark}" for name, mark in found["packages"].items())
     return found
+
+
+def _hash(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() + b"\x1f")
+    return digest.hexdigest()
+
+
+@functools.cache
+def _adapter_hash() -> str:
+    folder = Path(__file__).resolve().parent
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".sql", ".json"))
+    return _hash(f"{path.relative_to(folder).as_posix()}={path.read_text('utf-8')}" for path in files)
+
+
+def _package_hashes(manifest: Any) -> dict[str, str]:
+    """By package, a hash of its nodes' files and options and of its macros."""
+    parts: dict[str, list[str]] = defaultdict(list)
+    for node in (*manifest.nodes.values(), *manifest.sources.values()):
+        mark = getattr(getattr(node, "checksum", None), "checksum", "")
+        config = getattr(node, "unrendered_config", None) or {}
+        options = json.dumps(config, sort_keys=True, default=str)
+        parts[node.package_name].append(f"{node.unique_id}={mark}={options}")
+    for macro in manifest.macros.values():
+        parts[macro.package_name].append(f"{macro.unique_id}={macro.macro_sql}")
+    return {name: _hash(sorted(found)) for name, found in sorted(parts.items())}
 
 
 def whole_manifest(resolver: Any, target_path: Path) -> Any:

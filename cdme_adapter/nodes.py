@@ -5,6 +5,7 @@ The adapter fills them from dbt's manifest in memory, the commands from manifest
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,23 @@ class NodeInfo:
         return self.resource_type in ("seed", "source", "snapshot") or (
             self.materialized not in ("view", "ephemeral")
         )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What dbt said of a node when it was done; ``failures`` are the rows that a test found."""
+
+    node: str
+    status: str
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    failures: int = 0
+    message: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether dbt exits 1 because of it."""
+        return self.status in ("error", "runtime error", "fail")
 
 
 @dataclass

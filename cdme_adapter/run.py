@@ -13,9 +13,10 @@ from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.errors import CdmeError, Finding, Place, unwritable
 from cdme_adapter.generations import Generations
-from cdme_adapter.nodes import NodeInfo, Nodes
+from cdme_adapter.nodes import NodeInfo, Nodes, Outcome
 from cdme_adapter.pipeline import Journey
-from cdme_adapter.store.ledger_file import build_ledger, ledger_hash, write_ledger
+from cdme_adapter.store.chain import SKIPPED, fill_in, recover, seal
+from cdme_adapter.store.ledger_file import write_ledger
 from cdme_adapter.store.retention import collect_garbage
 from cdme_adapter.store.writer import StoreWriter
 
@@ -39,7 +40,9 @@ class Run:
     view_texts: dict[str, str] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    _prepared: set[str] = field(default_factory=set)
+    ledger: dict[str, Any] = field(default_factory=dict)
+    """The run's ledger, once it is finished."""
+    _prepared: list[str] = field(default_factory=list)
     generations: Generations = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,8 +65,26 @@ class Run:
                 if isinstance(error, CdmeError) or "read-only" not in str(error):
                     raise
                 raise unwritable(database, error) from error
+            recover(self.side, self.run_id, self.target_path)
             store.begin_run(self.run_id, self.command, dict(self.versions))
-            self._prepared.add(database)
+            store.planned(self.run_id, self._planned(database))
+            self._prepared.append(database)
+
+    def _planned(self, database: str) -> list[tuple[str, str, str, list[str] | None]]:
+        """The selected nodes that lie in a database; tests are counted to the first one."""
+        first = not self._prepared or self._prepared[0] == database
+        rows: list[tuple[str, str, str, list[str] | None]] = []
+        for node_id in sorted(self.selected):
+            node = self.nodes.by_id.get(node_id)
+            if node is None:
+                kind = node_id.partition(".")[0]
+                if first and kind in ("test", "unit_test"):
+                    rows.append((node_id, kind, "", None))
+            elif node.database == database and node.resource_type != "source":
+                config, _ = self.config_of(node)
+                inputs = self.nodes.stored_parents(node) if node.stores else None
+                rows.append((node_id, node.materialized, config.lineage_mode.value, inputs))
+        return rows
 
     def config_of(self, node: NodeInfo) -> tuple[CdmeConfig, list[Finding]]:
         """The node's configuration; raises ConfigError before anything is written."""
@@ -91,52 +112,38 @@ class Run:
         with self.lock:
             self.statuses |= {entry.status for entry in entries}
 
-    def finish(self, interrupted: bool) -> RunStatus:
-        """End the run: skipped nodes, status, garbage, ledger.json."""
-        for database in sorted(self._prepared):
-            self._skipped(database)
-        status = self._status(interrupted)
-        for database in sorted(self._prepared):
-            store = StoreWriter(self.side, database)
+    def finish(self, interrupted: bool, outcomes: Mapping[str, Outcome] | None = None) -> RunStatus:
+        """End the run: nodes that never ran, status, garbage, the ledger and its link in the chain."""
+        heard = outcomes or {}
+        stores = [StoreWriter(self.side, database) for database in self._prepared]
+        for store in stores:
+            self._close(store, heard)
+        status = self._status(interrupted, heard)
+        for store in stores:
             store.end_run(self.run_id, status.value)
             collect_garbage(self.side, store.schema)
-        if self._prepared:
-            write_ledger(self.target_path, self._ledger())
+        if stores:
+            self.ledger = seal(self.side, self.run_id, [store.schema for store in stores])
+            write_ledger(self.target_path, self.ledger)
         return status
 
-    def _ledger(self) -> dict[str, Any]:
-        """The account of the run over all of its databases."""
-        schemas = [StoreWriter(self.side, database).schema for database in sorted(self._prepared)]
-        parts = [build_ledger(self.side, self.run_id, schema) for schema in schemas]
-        ledger = parts[0]
-        for name in ("edges", "nodes", "findings", "discrepancies"):
-            ledger[name] = [row for part in parts for row in part[name]]
-        ledger["ledger_hash"] = ledger_hash(ledger)
-        return ledger
+    def _close(self, store: StoreWriter, heard: Mapping[str, Outcome]) -> None:
+        """Give every node of one database that was selected its state."""
+        planned = self._planned(store.database)
+        store.planned(self.run_id, planned)
+        names = {node for node, *_ in planned}
+        store.outcomes(self.run_id, [outcome for node, outcome in heard.items() if node in names])
+        if fill_in(self.side, store.schema, self.run_id, "skipped", SKIPPED):
+            self.statuses.add(Status.UNKNOWN)
 
-    def _status(self, interrupted: bool) -> RunStatus:
+    def _status(self, interrupted: bool, heard: Mapping[str, Outcome]) -> RunStatus:
+        """FAILED wherever dbt exits 1 for a node, a failing test too."""
         if interrupted:
             return RunStatus.INTERRUPTED
         if any(state in ("failed", "rejected", "started") for state in self.states.values()):
             return RunStatus.FAILED
+        if any(outcome.failed for outcome in heard.values()):
+            return RunStatus.FAILED
         if self.statuses - {Status.BALANCED}:
             return RunStatus.COMPLETE_WITH_WARNINGS
         return RunStatus.COMPLETE
-
-    def _skipped(self, database: str) -> None:
-        """Ledger rows of nodes that were selected and never ran: UNKNOWN, not balanced."""
-        store = StoreWriter(self.side, database)
-        for node_id in sorted(self.selected - set(self.states)):
-            node = self.nodes.by_id.get(node_id)
-            if node is None or node.database != database or node.resource_type == "source":
-                continue
-            store.node(self.run_id, node_id, "skipped", node.materialized, "", (0, 0, 0), "")
-            if node.stores:
-                config, _ = self.config_of(node)
-                journey = Journey(self.run_id, node, config, self.nodes, self.generations, "", {}, [])
-                entries = [
-                    journey.unknown_entry(parent, "the node was skipped")
-                    for parent in self.nodes.stored_parents(node)
-                ]
-                store.ledger(entries)
-                self.statuses.add(Status.UNKNOWN)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cdme_adapter.errors import QuestionError
-from cdme_adapter.store.ledger_file import COLUMNS, build_ledger, ledger_hash
+from cdme_adapter.store.chain import chain_problems, document
+from cdme_adapter.store.ledger_file import CHAIN, COLUMNS, build_run, ledger_hash
 from cdme_adapter.store.reader import Store, literal
 
 
@@ -42,79 +43,110 @@ def read_file(target_path: Path | None, run_id: str | None = None) -> dict[str, 
 
 
 def from_store(store: Store, run_id: str) -> dict[str, Any]:
-    """The ledger of a run over all databases that it wrote."""
-    parts = [
-        build_ledger(store.rows, run_id, schema)
+    """The ledger of a run as the store kept it; of a run that has not ended, as its rows have it."""
+    for schema in store.schemas:
+        kept = document(store.rows, schema, run_id)
+        if kept is not None:
+            return kept
+    return from_rows(store, run_id)
+
+
+def from_rows(store: Store, run_id: str) -> dict[str, Any]:
+    """The ledger of a run over all databases that it wrote, built from its rows."""
+    schemas = [
+        schema
         for schema in store.schemas
         if store.rows(f"SELECT 1 FROM {schema}.store_runs WHERE run_id = {literal(run_id)}")
     ]
-    if not parts:
+    if not schemas:
         raise QuestionError(f"there is no run {run_id!r} in the store", code="NO_RUN")
-    merged = parts[0]
-    for other in parts[1:]:
-        for name in ("edges", "nodes", "findings", "discrepancies"):
-            merged[name] += other[name]
-    merged["ledger_hash"] = ledger_hash(merged)
-    return merged
+    return build_run(store.rows, run_id, schemas)
 
 
 def verify_ledger(store: Store, target_path: Path | None, run: str | None = None) -> dict[str, Any]:
-    """Whether a run's ledger file is whole and says what the store says."""
+    """Whether the ledgers of all runs are whole, say what the store says and follow on each other.
+
+    The file is asked of ``run``, the last one by default; files of other runs where they are there.
+    """
     run_id = run or last_run(store)
     if run_id is None:
         raise QuestionError("no run is in the store", code="NO_RUN", remedy="run `dbt build`")
-    problems = _file_problems(store, target_path, run_id)
-    problems += _chain_problems(store)
+    problems: list[str] = []
+    if target_path is not None and read_file(target_path, run_id) is None:
+        problems.append(f"there is no readable ledger.json of run {run_id}")
+    hashes: dict[str, str] = {}
+    for schema in store.schemas:
+        problems += chain_problems(store.rows, schema)
+        found = store.rows(_KEPT.format(schema))
+        hashes |= dict(found)
+    chains = {row[0] for row in store.rows(_CHAINS.format(store.table("store_meta")))}
+    problems += _file_problems(store, target_path, hashes, chains)
+    for one in hashes:
+        problems += _row_problems(store, one)
+    problems = list(dict.fromkeys(problems))
     return {
         "run_id": run_id,
         "verdict": "violation" if problems else "exact",
         "problems": problems,
+        "runs": len(hashes),
     }
 
 
-def _file_problems(store: Store, target_path: Path | None, run_id: str) -> list[str]:
-    ledger = read_file(target_path, run_id)
-    if ledger is None:
-        return [f"there is no readable ledger.json of run {run_id}"] if target_path else []
+_KEPT = "SELECT run_id, ledger_hash FROM {}.store_runs WHERE ledger_hash NOT NULL"
+_CHAINS = f"SELECT value FROM {{}} WHERE name = '{CHAIN}'"
+
+
+def _file_problems(
+    store: Store, target_path: Path | None, hashes: dict[str, str], chains: set[str]
+) -> list[str]:
+    """What is wrong with the ledger files below the target path; other databases' are not judged."""
     problems = []
-    if ledger.get("ledger_hash") != ledger_hash(ledger):
-        problems.append("ledger.json does not have the hash that it states")
-    problems += _differences(ledger, from_store(store, run_id))
-    for (kept,) in store.rows(
-        f"SELECT ledger_hash FROM {store.table('store_runs')} WHERE run_id = {literal(run_id)}"
-    ):
-        if kept and kept != ledger.get("ledger_hash"):
-            problems.append("ledger.json is not the one whose hash the store kept")
+    folder = target_path / "cdme" if target_path else None
+    for path in sorted(folder.glob("**/ledger.json")) if folder else []:
+        name = path.relative_to(path.parents[1] if path.parent == folder else path.parents[2])
+        try:
+            ledger = json.loads(path.read_text(encoding="utf-8"))
+            run, stated = ledger["run_id"], ledger["ledger_hash"]
+            theirs = set((ledger.get("chains") or {}).values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            problems.append(f"{name} cannot be read as a ledger")
+            continue
+        if stated != ledger_hash(ledger):
+            problems.append(f"{name} does not have the hash that it states")
+            if run in hashes:
+                problems += [f"{name}: {line}" for line in _differences(ledger, from_store(store, run))]
+        if run not in hashes and theirs & chains:
+            problems.append(f"{name} is of run {run}, of which the store kept no ledger")
+        elif run in hashes and hashes[run] != stated:
+            problems.append(f"{name} is not the ledger whose hash the store kept of run {run}")
     return problems
 
 
-def _differences(file: dict[str, Any], stored: dict[str, Any]) -> list[str]:
-    """How the edges of a file differ from those of the store."""
-    ours = {_name(edge): edge for edge in file.get("edges") or []}
-    theirs = {_name(edge): edge for edge in stored["edges"]}
-    found = [f"{' · '.join(name)}: only in ledger.json" for name in ours.keys() - theirs.keys()]
+def _row_problems(store: Store, run_id: str) -> list[str]:
+    """How the kept ledger of a run differs from its rows; nothing where both were collected."""
+    kept = from_store(store, run_id)
+    if not any(document(store.rows, schema, run_id) for schema in store.schemas):
+        return []
+    return [f"run {run_id}: {line}" for line in _differences(kept, from_rows(store, run_id))]
+
+
+def _differences(kept: dict[str, Any], rows: dict[str, Any]) -> list[str]:
+    """How the edges of a kept ledger differ from those of the rows."""
+    ours = {_name(edge): edge for edge in kept.get("edges") or []}
+    theirs = {_name(edge): edge for edge in rows["edges"]}
+    found = [f"{' · '.join(name)}: only in the ledger" for name in ours.keys() - theirs.keys()]
     found += [f"{' · '.join(name)}: only in the store" for name in theirs.keys() - ours.keys()]
     for name in ours.keys() & theirs.keys():
-        for column in (*COLUMNS, "reasons"):
+        for column in (*COLUMNS, "reasons", "control_totals"):
             here, there = ours[name].get(column), theirs[name].get(column)
             if here != there:
                 found.append(f"{' · '.join(name)}: {column} is {here!r}, in the store {there!r}")
-    if file.get("status") != stored["status"]:
-        found.append(f"status is {file.get('status')!r}, in the store {stored['status']!r}")
-    return sorted(found)
-
-
-def _name(edge: dict[str, Any]) -> tuple[str, str, str]:
-    return str(edge.get("model")), str(edge.get("input")), str(edge.get("role"))
-
-
-def _chain_problems(store: Store) -> list[str]:
-    """Runs whose ``previous_hash`` is not the hash that the run before them kept."""
-    found, previous = [], None
-    for run_id, kept, before in store.rows(
-        f"SELECT run_id, ledger_hash, previous_hash FROM {store.table('store_runs')} ORDER BY started_at"
-    ):
-        if before is not None and previous is not None and before != previous:
-            found.append(f"run {run_id} does not follow on the ledger before it")
-        previous = kept or previous
+    states = [{(n["node"], n["state"]) for n in one["nodes"]} for one in (kept, rows)]
+    found += [f"node {node}: {state} in one of both only" for node, state in sorted(states[0] ^ states[1])]
+    if kept.get("status") != rows["status"]:
+        found.append(f"status is {kept.get('status')!r}, in the rows {rows['status']!r}")
     return found
+
+
+def _name(edge: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(edge.get(name)) for name in ("model", "input", "role"))

@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,38 @@ COLUMNS = (
     "output_count", "status", "unused_count", "why",
 )  # fmt: skip
 
+CHAIN = "ledger_chain"
+"""The name under which ``store_meta`` keeps the id of a database's chain of ledgers."""
+
+_TIME = "strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ')"
+
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def build_run(execute: Execute, run_id: str, schemas: Sequence[str]) -> dict[str, Any]:
+    """The ledger of a run over all databases that it wrote; ``schemas`` are qualified and quoted."""
+    parts = [build_ledger(execute, run_id, schema) for schema in schemas]
+    merged = parts[0]
+    for other in parts[1:]:
+        for name in ("edges", "nodes", "findings", "discrepancies"):
+            merged[name] += other[name]
+        for name in ("chains", "previous_hashes"):
+            merged[name] |= other[name]
+    merged["ledger_hash"] = ledger_hash(merged)
+    return merged
+
+
 def build_ledger(execute: Execute, run_id: str, schema: str) -> dict[str, Any]:
-    """The ledger of a run, as docs/commands.md has it; ``schema`` is qualified and quoted."""
+    """The ledger of a run in one database, as docs/commands.md has it."""
     run = execute(
-        "SELECT command, strftime(started_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ'),"
-        " strftime(finished_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ'), status, versions"
-        f" FROM {schema}.store_runs WHERE run_id = {_text(run_id)}"
+        f"SELECT command, {_TIME.format('started_at')}, {_TIME.format('finished_at')}, status, versions,"
+        f" previous_hash FROM {schema}.store_runs WHERE run_id = {_text(run_id)}"
     )
-    command, started, finished, status, versions = run[0] if run else (None,) * 5
+    command, started, finished, status, versions, previous = run[0] if run else (None,) * 6
+    chain = execute(f"SELECT value FROM {schema}.store_meta WHERE name = '{CHAIN}'")
+    database = schema.rpartition(".")[0].strip('"')
     edges = _edges(execute, run_id, schema)
     ledger: dict[str, Any] = {
         "ledger_version": VERSION,
@@ -45,10 +65,12 @@ def build_ledger(execute: Execute, run_id: str, schema: str) -> dict[str, Any]:
         "started_at": started,
         "finished_at": finished,
         "versions": json.loads(versions) if versions else {},
+        "chains": {database: chain[0][0] if chain else None},
+        "previous_hashes": {database: previous},
         "edges": edges,
         "nodes": _nodes(execute, run_id, schema),
         "findings": _findings(execute, run_id, schema),
-        "discrepancies": [_discrepancy(e) for e in edges if e["status"] == "UNBALANCED"],
+        "discrepancies": _discrepancies(execute, run_id, schema, edges),
     }
     ledger["ledger_hash"] = ledger_hash(ledger)
     return ledger
@@ -73,11 +95,15 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
         f" ON g.relation = l.input WHERE l.run_id = {_text(run_id)}"
         " ORDER BY l.model, l.input, l.role"
     )
+    totals = _totals(execute, run_id, schema)
     edges = []
     for *values, reasons, keys in rows:
         edge = dict(zip(COLUMNS, values, strict=True))
         edge["key"] = list(keys or []) or ["rowid"]
         edge["reasons"] = json.loads(reasons) if reasons else []
+        found = totals.get((edge["model"], edge["input"], edge["role"]))
+        if found:
+            edge["control_totals"] = found
         edge["metadata"] = {
             "contributed": f"{schema}.reverse_join",
             "filtered": f"{schema}.filtered_keys",
@@ -87,13 +113,30 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
     return edges
 
 
+def _totals(execute: Execute, run_id: str, schema: str) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """Control totals by edge: one entry per column and class, those of ``filtered`` per reason."""
+    names = ("column", "class", "reason_id", "verdict", "records", "nulls", "total", "exact")
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for *edge, column, kind, reason, verdict, records, nulls, total, exact in execute(
+        "SELECT model, input, role, column_name, class, reason_id, verdict, records, nulls, total, exact"
+        f" FROM {schema}.store_totals WHERE run_id = {_text(run_id)} ORDER BY ALL"
+    ):
+        values = (column, kind, reason, verdict, records, nulls, total, exact)
+        found[edge[0], edge[1], edge[2]].append(dict(zip(names, values, strict=True)))
+    return found
+
+
 def _nodes(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
+    """Every node of the run: what CDME did with it, and when dbt began and ended it."""
     names = (
         "node", "state", "materialized", "sql_hash", "plan_seconds", "execute_seconds",
-        "settle_seconds", "message",
+        "settle_seconds", "message", "started_at", "finished_at", "failures",
     )  # fmt: skip
     rows = execute(
-        f"SELECT {', '.join(names)} FROM {schema}.store_nodes WHERE run_id = {_text(run_id)} ORDER BY node"
+        f"SELECT n.node, {', '.join(f'n.{name}' for name in names[1:8])},"
+        f" {_TIME.format('o.started_at')}, {_TIME.format('o.finished_at')}, o.failures"
+        f" FROM {schema}.store_nodes n LEFT JOIN {schema}.store_outcomes o"
+        f" ON o.node = n.node AND o.run_id = n.run_id WHERE n.run_id = {_text(run_id)} ORDER BY 1"
     )
     return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -107,6 +150,22 @@ def _findings(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+def _discrepancies(
+    execute: Execute, run_id: str, schema: str, edges: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The edges whose account does not hold, with the ordinals of records that are unaccounted."""
+    wrong = [edge for edge in edges if edge["status"] == "UNBALANCED"]
+    if not wrong:
+        return []
+    records: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for model, source, i in execute(
+        f"SELECT model, input, i FROM {schema}.store_unaccounted"
+        f" WHERE run_id = {_text(run_id)} ORDER BY ALL"
+    ):
+        records[model, source].append(i)
+    return [{**_discrepancy(edge), "records": records[edge["model"], edge["input"]]} for edge in wrong]
+
+
 def _discrepancy(edge: dict[str, Any]) -> dict[str, Any]:
     accounted = sum(edge[name] or 0 for name in ("contributed_count", "filtered_count", "error_count"))
     return {
@@ -118,12 +177,16 @@ def _discrepancy(edge: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_ledger(target_path: Path | str, ledger: dict[str, Any]) -> Path:
-    """Write ``cdme/<run_id>/ledger.json`` and ``cdme/ledger.json``; the latter's path."""
+def write_ledger(target_path: Path | str, ledger: dict[str, Any], latest: bool = True) -> Path:
+    """Write ``cdme/<run_id>/ledger.json``, and ``cdme/ledger.json`` for the latest run.
+
+    Returns the path of the latter.
+    """
     folder = Path(target_path) / "cdme"
     text = json.dumps(ledger, indent=2, ensure_ascii=False) + "\n"
     replace_file(folder / str(ledger["run_id"]) / "ledger.json", text)
-    replace_file(folder / "ledger.json", text)
+    if latest:
+        replace_file(folder / "ledger.json", text)
     return folder / "ledger.json"
 
 

@@ -16,7 +16,9 @@ from collections.abc import Mapping, Sequence
 
 from cdme_adapter.store.schema import VERSION, create_statements
 
-STEPS: Mapping[int, Sequence[str]] = {}
+STEPS: Mapping[int, Sequence[str]] = {
+    2: (),  # new tables only
+}
 """SQL by the version that it leads to."""
 
 

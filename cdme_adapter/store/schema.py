@@ -12,11 +12,18 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_filtered``: input ordinals of an edge that a clause removed.
 * ``store_reasons``: the clauses of an edge; ``reason`` is the place in the picky order.
 * ``store_keys``: declared keys of the records of a generation, as JSON text.
+* ``store_planned``: the nodes that a run selected, written before its first model, so that the ledger
+  of a run that was killed can be finished; ``inputs`` is NULL for what stores no rows.
+* ``store_outcomes``: what dbt said of each node when it was done, tests too.
+* ``store_documents``: the ledger of each run, byte for byte what its hash was taken of.
+* ``store_totals``: control totals of an edge; ``class`` is that of the records, or ``input``.
+* ``store_unaccounted``: ordinals of unaccounted records of an edge, the first thousand.
+* ``store_outbox``: OpenLineage events, in order; ``sent_at`` is NULL until a collector has one.
 """
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 READS = 1
 """The oldest version whose tables ``reader.py`` understands."""
 SCHEMA = "cdme"
@@ -67,6 +74,20 @@ TABLES: dict[str, str] = {
         "failure_type VARCHAR, offending_values JSON, source_entity VARCHAR, "
         "source_epoch VARCHAR, morphism_path VARCHAR, record JSON"
     ),
+    "store_planned": (
+        "run_id VARCHAR, node VARCHAR, materialized VARCHAR, lineage_mode VARCHAR, inputs VARCHAR[]"
+    ),
+    "store_outcomes": (
+        "run_id VARCHAR, node VARCHAR, status VARCHAR, started_at TIMESTAMPTZ, "
+        "finished_at TIMESTAMPTZ, failures BIGINT, message VARCHAR"
+    ),
+    "store_documents": "run_id VARCHAR, ledger VARCHAR",
+    "store_totals": (
+        "run_id VARCHAR, model VARCHAR, input VARCHAR, role VARCHAR, column_name VARCHAR, "
+        "class VARCHAR, reason_id VARCHAR, verdict VARCHAR, records BIGINT, nulls BIGINT, "
+        "total VARCHAR, exact BOOLEAN"
+    ),
+    "store_unaccounted": "run_id VARCHAR, model VARCHAR, input VARCHAR, i BIGINT",
     "store_outbox": "run_id VARCHAR, position BIGINT, event VARCHAR, sent_at TIMESTAMPTZ",
 }
 
@@ -77,11 +98,18 @@ _VERDICT = (
 
 # {s} is the schema, qualified with its database.
 VIEWS: dict[str, str] = {
-    "runs": "SELECT run_id, command, started_at, finished_at, status, versions FROM {s}.store_runs",
+    "runs": (
+        "SELECT run_id, command, started_at, finished_at, status, versions, ledger_hash, previous_hash "
+        "FROM {s}.store_runs"
+    ),
     "ledger": (
         "SELECT run_id, model, input, role, exactness, lineage_mode, cardinality, input_count, "
         "contributed_count, filtered_count, error_count, unaccounted_count, consulted_count, "
         "output_count, status, unused_count, why FROM {s}.store_ledger"
+    ),
+    "control_totals": (
+        "SELECT run_id, model, input, role, column_name, class, reason_id, verdict, records, nulls, "
+        "total, exact FROM {s}.store_totals"
     ),
     "edges": (
         "SELECT e.model, e.input, e.role, e.exactness, e.lineage_mode, e.cardinality_declared, "

@@ -16,6 +16,7 @@ from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import Finding, StoreVersionError
+from cdme_adapter.nodes import Outcome
 from cdme_adapter.store.migrations import migrate
 from cdme_adapter.store.schema import SCHEMA, VERSION
 
@@ -139,16 +140,27 @@ class StoreWriter:
     # -- runs ------------------------------------------------------------------------------------
 
     def begin_run(self, run_id: str, command: str, versions: dict[str, Any]) -> None:
-        """The run's row, RUNNING; runs that never ended become INTERRUPTED."""
-        self.execute(
-            f"UPDATE {self.schema}.store_runs SET status = 'INTERRUPTED', finished_at = now()"
-            f" WHERE status = 'RUNNING' AND run_id <> {literal(run_id)}"
-        )
+        """The run's row, RUNNING, before its first model."""
         self.execute(
             f"INSERT INTO {self.schema}.store_runs SELECT {literal(run_id)}, {literal(command)},"
             f" now(), NULL, 'RUNNING', {literal(json.dumps(versions))}, NULL, NULL"
             f" WHERE NOT EXISTS (SELECT 1 FROM {self.schema}.store_runs"
             f" WHERE run_id = {literal(run_id)})"
+        )
+
+    def planned(self, run_id: str, rows: Sequence[tuple[str, str, str, list[str] | None]]) -> None:
+        """What a run selected: (node, materialized, lineage mode, inputs or None); replaces itself."""
+        self.execute(f"DELETE FROM {self.schema}.store_planned WHERE run_id = {literal(run_id)}")
+        self._insert("store_planned", [(run_id, *row) for row in rows])
+
+    def outcomes(self, run_id: str, outcomes: Iterable[Outcome]) -> None:
+        """What dbt said of the nodes of a run."""
+        self._insert(
+            "store_outcomes",
+            [
+                (run_id, o.node, o.status, o.started_at, o.finished_at, o.failures, o.message[:2000])
+                for o in outcomes
+            ],
         )
 
     def end_run(self, run_id: str, status: str) -> None:

@@ -37,7 +37,10 @@ def test_an_orphan_is_marked_by_the_next_command(project: Project) -> None:
     project.write(CHAIN)
     project.dbt("build")
     with project.connect() as con:
-        con.execute("UPDATE cdme.store_runs SET status = 'RUNNING', finished_at = NULL")
+        con.execute(
+            "UPDATE cdme.store_runs SET status = 'RUNNING', finished_at = NULL, ledger_hash = NULL;"
+            "DELETE FROM cdme.store_documents; DELETE FROM cdme.store_meta WHERE name = 'ledger_tip'"
+        )
     project.dbt("run", "--select", "c")
     assert runs(project) == ["INTERRUPTED", "COMPLETE"]
 

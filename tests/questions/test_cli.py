@@ -18,7 +18,8 @@ from click.testing import CliRunner, Result
 
 from cdme_adapter.cli import cli
 from cdme_adapter.engines.rows import fingerprint
-from cdme_adapter.store.ledger_file import build_ledger, write_ledger
+from cdme_adapter.store.chain import chained_schemas, seal
+from cdme_adapter.store.ledger_file import write_ledger
 from tests.questions.conftest import World
 from tests.questions.worlds import LOOKUP, SRC, A, true_world
 
@@ -56,7 +57,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
     (tmp_path / "profiles.yml").write_text(PROFILES)
     rows = lambda sql: world.con.execute(sql).fetchall()  # noqa: E731
-    write_ledger(tmp_path / "target", build_ledger(rows, "run1", "cdme"))
+    write_ledger(tmp_path / "target", seal(rows, "run1", chained_schemas(rows)))
     world.con.close()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -132,7 +133,7 @@ def test_exit_codes(project: Path) -> None:
     assert cdme("nosuch").exit_code == 2
     assert cdme("ledger", "--run", "nosuch").exit_code == 2
     with duckdb.connect(str(project / "shop.duckdb")) as con:
-        con.execute("UPDATE cdme.store_runs SET status = 'FAILED'")
+        con.execute("UPDATE cdme.store_runs SET status = 'FAILED'; DELETE FROM cdme.store_documents")
         con.execute("UPDATE b SET n = 9")
     (project / "target" / "cdme" / "ledger.json").unlink()
     (project / "target" / "cdme" / "run1" / "ledger.json").unlink()

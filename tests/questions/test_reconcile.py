@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cdme_adapter.store.ledger_file import build_ledger, write_ledger
+from cdme_adapter.store.chain import chained_schemas, seal
+from cdme_adapter.store.ledger_file import write_ledger
 from tests.questions.worlds import LOOKUP, SRC, A, B, add_pair, maps, true_world
 
 
@@ -15,9 +16,15 @@ def verdicts(answer: dict[str, Any]) -> dict[tuple[Any, ...], str]:
     return {(e["model"], e["input"], e["law"]): e["verdict"] for e in answer["edges"]}
 
 
+def sealed(world: Any) -> dict[str, Any]:
+    """The ledger of the world's run, kept as the end of a run keeps it."""
+    rows = world.questions().context().store.rows
+    return seal(rows, "run1", chained_schemas(rows))
+
+
 def test_a_true_store_is_exact(world: Any, tmp_path: Path) -> None:
     true_world(world)
-    write_ledger(tmp_path, build_ledger(world.questions().context().store.rows, "run1", "cdme"))
+    write_ledger(tmp_path, sealed(world))
     answer = world.questions(target_path=tmp_path).reconcile(sample=0)
     assert set(verdicts(answer).values()) == {"exact"}, answer["why"]
     assert answer["verdict"] == "exact"
@@ -81,7 +88,7 @@ def test_a_stale_generation_is_unknown_not_wrong(world: Any) -> None:
 
 def test_a_truncated_ledger(world: Any, tmp_path: Path) -> None:
     true_world(world)
-    path = write_ledger(tmp_path, build_ledger(world.questions().context().store.rows, "run1", "cdme"))
+    path = write_ledger(tmp_path, sealed(world))
     questions = world.questions(target_path=tmp_path)
     assert questions.verify_ledger()["problems"] == []
     text = path.read_text()
