@@ -4,6 +4,7 @@
 #   make check   ruff, formatting, mypy, the direction of imports
 #   make bench   plain dbt-duckdb against cdme on the demo
 #   make fuzz    the laws on random queries for FUZZ_SECONDS (300), which make test only samples
+#   make crash   kills runs at every boundary between statements (20 minutes); make test does twelve
 #   make clean   remove what the above made
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
@@ -14,7 +15,7 @@ NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check bench fuzz clean
+.PHONY: demo test check bench fuzz crash clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
@@ -44,6 +45,9 @@ bench: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.laws.fuzz --seconds $(FUZZ_SECONDS) --jobs 2
+
+crash: $(VENV)/.dev
+	$(BIN)/python -m tests.crash
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo/data bench/data .hypothesis

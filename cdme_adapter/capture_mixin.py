@@ -353,10 +353,12 @@ class CaptureMixin(metaclass=AdapterMeta):
 
     def _cdme_view(self, run: Run, journey: Journey) -> None:
         """A view that no stored model reads is accounted as of now; it cannot fail the run."""
-        if not run.nodes.is_read_by_stored(journey.node.id):
-            account_view(journey, self.connections.env().handle)
-        store = StoreWriter(self._cdme_side_execute, journey.node.database)
-        self._cdme_write(store, journey, "committed", "")
+        if run.nodes.is_read_by_stored(journey.node.id):
+            store = StoreWriter(self._cdme_side_execute, journey.node.database)
+            self._cdme_write(store, journey, "committed", "")
+        else:
+            connect = self.connections.env().handle
+            account_view(journey, connect, lambda store: self._cdme_write(store, journey, "committed", ""))
         run.note([e for e in journey.entries if e.status is not Status.UNBALANCED])
 
     # -- end -------------------------------------------------------------------------------------

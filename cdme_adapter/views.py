@@ -15,56 +15,70 @@ from cdme_adapter.settle import ROOT_ROWS
 from cdme_adapter.store.writer import StoreWriter
 
 
-def account_view(journey: Journey, connect: Callable[[], Any]) -> None:
+def account_view(
+    journey: Journey, connect: Callable[[], Any], write: Callable[[StoreWriter], None]
+) -> None:
     """Evaluate the view once on a connection of its own and account for its inputs.
 
-    Bounded by ``account_views_seconds``; off, over it or in error the edges are UNKNOWN and a
-    finding says so.
+    Lineage and ledger (``write``) are one transaction. Bounded by ``account_views_seconds``; off, over
+    it or in error the edges are opaque, their status UNKNOWN, and a finding says so.
     """
     config = journey.config
-    if not config.account_views:
-        return _unknown(journey, "VIEW_NOT_ACCOUNTED", "account_views is off")
     handle = connect()
     timer = threading.Timer(config.account_views_seconds, handle.cursor().interrupt)
     deadline = time.monotonic() + config.account_views_seconds
 
-    def execute(sql: str) -> list[Row]:
-        if time.monotonic() > deadline and sql != "ROLLBACK":
-            raise TimeoutError(f"it took more than {config.account_views_seconds} seconds")
+    def plain(sql: str) -> list[Row]:
         return list(handle.cursor().execute(sql).fetchall())
+
+    def execute(sql: str) -> list[Row]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it took more than {config.account_views_seconds} seconds")
+        return plain(sql)
 
     timer.start()
     try:
+        if not config.account_views:
+            raise RuntimeError("account_views is off")
         execute("BEGIN")
-        journey.make_plan(execute)
-        if journey.plan is None:
-            raise RuntimeError(journey.why_not)
-        journey.stages(execute)
-        target = Target("temp", "main", "cdme_view")
-        execute(f"CREATE OR REPLACE TEMP TABLE cdme_view AS {journey.root_select()}")
-        hidden = ", ".join(("rowid - (SELECT min(rowid) FROM temp.cdme_view) AS o",
-                            *journey.plan.root.hidden))  # fmt: skip
-        execute(f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS SELECT {hidden} FROM temp.cdme_view")
-        journey.settle(execute, StoreWriter(execute, journey.node.database), target)
-        execute("DROP TABLE temp.cdme_view")
+        _evaluate(journey, execute)
+        write(StoreWriter(execute, journey.node.database))
         execute("COMMIT")
     except Exception as error:
-        _abandon(execute)
-        _unknown(journey, "VIEW_NOT_ACCOUNTED", str(error).strip().splitlines()[0])
+        timer.cancel()
+        with contextlib.suppress(Exception):
+            plain("ROLLBACK")
+        _unknown(journey, str(error).strip().splitlines()[0], plain, write)
     finally:
         timer.cancel()
         handle.close()
 
 
-def _abandon(execute: Callable[[str], list[Row]]) -> None:
-    with contextlib.suppress(Exception):
-        execute("ROLLBACK")
+def _evaluate(journey: Journey, execute: Callable[[str], list[Row]]) -> None:
+    journey.make_plan(execute)
+    if journey.plan is None:
+        raise RuntimeError(journey.why_not)
+    journey.stages(execute)
+    target = Target("temp", "main", "cdme_view")
+    execute(f"CREATE OR REPLACE TEMP TABLE cdme_view AS {journey.root_select()}")
+    hidden = ", ".join(("rowid - (SELECT min(rowid) FROM temp.cdme_view) AS o",
+                        *journey.plan.root.hidden))  # fmt: skip
+    execute(f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS SELECT {hidden} FROM temp.cdme_view")
+    journey.settle(execute, StoreWriter(execute, journey.node.database), target)
+    execute("DROP TABLE temp.cdme_view")
 
 
-def _unknown(journey: Journey, code: str, why: str) -> None:
-    journey.entries = [
-        journey.unknown_entry(parent, why) for parent in journey.nodes.stored_parents(journey.node)
-    ]
+def _unknown(
+    journey: Journey, why: str, execute: Callable[[str], list[Row]], write: Callable[[StoreWriter], None]
+) -> None:
+    """What an earlier run accounted is of an earlier run: the view's present edges are opaque."""
+    node = journey.node
+    journey.why_not, journey.output_count = why, None
     journey.findings.append(
-        Finding(code, f"the view was not accounted: {why}", "warn", journey.node.id, journey.place)
+        Finding("VIEW_NOT_ACCOUNTED", f"the view was not accounted: {why}", "warn", node.id, journey.place)
     )
+    store = StoreWriter(execute, node.database)
+    execute("BEGIN")
+    journey.write_coarse(execute, store, Target(node.database, node.schema, node.identifier))
+    write(store)
+    execute("COMMIT")

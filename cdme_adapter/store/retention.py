@@ -44,3 +44,27 @@ def collect_garbage(execute: Execute, schema: str) -> int:
         execute("ROLLBACK")
         raise
     return len(dead)
+
+
+def orphans(execute: Execute, schema: str) -> dict[str, int]:
+    """Rows of each table that belong to nothing: a fault, for every transaction writes whole.
+
+    Unlike garbage (what a replaced generation left until the run's end), there is no such row at any
+    time, also after a kill.
+    """
+    owners = {
+        "store_current": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
+        "store_edges": "output_generation NOT IN (SELECT generation FROM {s}.store_generations)",
+        "store_steps": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
+        "store_filtered": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
+        "store_reasons": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
+        "store_pairs": "map NOT IN (SELECT map FROM {s}.store_steps)",
+        "store_keys": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
+        "store_ledger": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",
+        "store_nodes": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",
+        "store_findings": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",
+    }
+    return {
+        table: int(execute(f"SELECT count(*) FROM {schema}.{table} WHERE {lost.format(s=schema)}")[0][0])
+        for table, lost in owners.items()
+    }

@@ -1,0 +1,1 @@
+"""Kills runs at every boundary between statements and looks at what is left."""
