@@ -205,7 +205,7 @@ class CaptureMixin(metaclass=AdapterMeta):
         try:
             journey.stages(self._cdme_execute)
             bare = sql.replace(armed.compiled, "", 1).lower()
-            aside = "insert into" in bare
+            aside = "insert into" in bare and bool(journey.plan.root.hidden)
             query = journey.keep_full(self._cdme_execute) if aside else journey.root_select()
             result = plain(sql.replace(armed.compiled, query, 1), False, fetch, limit)
             (journey.pair_full if aside else journey.split)(self._cdme_execute, armed.target)

@@ -139,9 +139,18 @@ class CaptureError(CdmeError):
 
 
 class UnsupportedConstruct(CaptureError):
-    """A piece of SQL whose record lineage the planner does not know (never guessed)."""
+    """A piece of SQL whose record lineage the planner does not know (never guessed).
+
+    ``line`` counts from 1 in the text ``origin``: "" is the model's compiled SQL, else the id of a
+    view or the name of an ephemeral model.
+    """
 
     code = "CAPTURE_UNSUPPORTED"
+
+    def __init__(self, message: str, *, line: int | None = None, origin: str = "") -> None:
+        self.line = line
+        self.origin = origin
+        super().__init__(message)
 
 
 class GateError(CdmeError):

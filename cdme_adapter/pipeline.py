@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdme_adapter.accounting import (
     LedgerEntry,
@@ -23,13 +23,14 @@ from cdme_adapter.accounting import (
     Verdict,
     judge,
 )
-from cdme_adapter.capture.plan import HIDDEN, CapturePlan
-from cdme_adapter.capture.planner import plan_query
+from cdme_adapter.capture.plan import HIDDEN, CapturePlan, Coarse
+from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.capture.sqltext import normal, quote
 from cdme_adapter.config import CdmeConfig
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
 from cdme_adapter.engines.rows import ordinals
+from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import CaptureError, Finding, Place, UnsupportedConstruct
 from cdme_adapter.gate import Verdict as GateVerdict
 from cdme_adapter.gate import judge_model
@@ -104,12 +105,31 @@ class Journey:
             return
         catalog = DuckDbCatalog(execute, self.nodes.identify, self.view_texts)
         try:
-            prove_round_trip(execute, self.compiled)
-            self.plan = plan_query(self.compiled, catalog)
+            self.plan = self._planned(execute, catalog)
             self._refuse_hidden_names(catalog)
+            self.findings += [self._coarse_finding(one) for one in self.plan.coarse]
         except UnsupportedConstruct as reason:
             self.refuse(reason)
         self.seconds["plan"] = time.perf_counter() - started
+
+    def _planned(self, execute: Execute, catalog: DuckDbCatalog) -> CapturePlan:
+        """The plan; of a text that cannot be read, what the engine says that it reads."""
+        try:
+            prove_round_trip(execute, self.compiled)
+            return plan_query(self.compiled, catalog)
+        except UnsupportedConstruct as reason:
+            relations = relations_scanned(self.generations.side, catalog, self.compiled)
+            if relations is None:
+                raise
+            return plan_of_reads(self.compiled, relations, reason.message)
+
+    def _coarse_finding(self, coarse: Coarse) -> Finding:
+        """What was not understood and stands in a part that runs as it was written."""
+        return Finding(
+            "CAPTURE_SUPERSET", f"not understood: {coarse.why}", "warn", self.node.id,
+            self._place(coarse.origin, coarse.line, ""),
+            "what this part reads is behind its rows as a whole; the other edges are as exact as ever",
+        )  # fmt: skip
 
     def _refuse_hidden_names(self, catalog: DuckDbCatalog) -> None:
         """A user's own column that is named like a hidden one would be taken for it."""
@@ -122,9 +142,12 @@ class Journey:
         self.plan = None
         self.captured = False
         self.why_not = reason.message
+        place = self.place
+        if isinstance(reason, UnsupportedConstruct):
+            place = self._place(reason.origin, reason.line, "")
         self.findings.append(
             Finding(reason.code, f"not captured: {reason.message}", "warn", self.node.id,
-                    self.place, "the model is built as dbt-duckdb would; its edges are opaque")
+                    place, "the model is built as dbt-duckdb would; its edges are opaque")
         )  # fmt: skip
 
     # -- build -----------------------------------------------------------------------------------
@@ -144,6 +167,9 @@ class Journey:
         """Take the hidden columns off the model's table, without a rewrite of its data."""
         assert self.plan is not None
         hidden = self.plan.root.hidden
+        if not hidden:
+            execute(f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS SELECT 0::BIGINT AS o WHERE FALSE")
+            return
         self._check_columns(execute, target, hidden)
         columns = ", ".join(("rowid - (SELECT min(rowid) FROM {0}) AS o", *hidden))
         execute(
@@ -293,6 +319,10 @@ class Journey:
         seen = self.generations.of_input(execute, store, info, self.node.pre_hooked)
         edge = stable_id("edge", self.run_id, self.node.id, relation, role.value)
         self._edge(store, edge, relation, role, exactness, None, seen, why)
+        if role is Role.DIRECT:  # superset: what became of its records is not known
+            unknown = self.unknown_entry(relation, why)
+            self.entries.append(replace(unknown, exactness=exactness, input_count=seen.row_count))
+            return
         self.entries.append(
             LedgerEntry(
                 self.run_id, self.node.id, relation, role, exactness, self.config.lineage_mode,
@@ -326,14 +356,22 @@ class Journey:
         """A clause as a reason: stable id, and its place in the user's file."""
         assert self.plan is not None
         clause = self.plan.clauses[number]
-        owner = self.nodes.by_id.get(clause.origin) or self._ephemeral(clause.origin) or self.node
+        owner = self._owner(clause.origin)
         ident = hashlib.sha256(
             "\x1f".join((self.node.id, owner.id, clause.kind.value, normal(clause.sql))).encode()
         ).hexdigest()[:16]
+        return Reason(ident, clause.kind, clause.sql, self._place(clause.origin, clause.line, clause.sql))
+
+    def _owner(self, origin: str) -> NodeInfo:
+        """The node in whose text something stands."""
+        return self.nodes.by_id.get(origin) or self._ephemeral(origin) or self.node
+
+    def _place(self, origin: str, line: int | None, sql: str) -> Place:
+        """A line of a node's text as a line of its file; ``sql`` is looked for where that fails."""
+        owner = self._owner(origin)
         text = self.compiled if owner is self.node else self.view_texts.get(owner.id)
-        line = file_line(text, owner.raw_code, clause.line) if text is not None else None
-        line = line or search_line(owner.raw_code, clause.sql)
-        return Reason(ident, clause.kind, clause.sql, Place(owner.file, line))
+        found = file_line(text, owner.raw_code, line) if text is not None else None
+        return Place(owner.file, found or (search_line(owner.raw_code, sql) if sql else None))
 
     def _ephemeral(self, origin: str) -> NodeInfo | None:
         name = origin.removeprefix("__dbt__cte__")

@@ -89,7 +89,7 @@ class Settlement:
             self._judge(node.name, f"(SELECT rowid AS i FROM temp.{node.name})")
         accounts = []
         for relation, info in self.plan.relations.items():
-            if self._consumers(relation):
+            if relation not in self.plan.whole and self._consumers(relation):
                 accounts.append(self._account(relation, info.quoted))
         return accounts
 

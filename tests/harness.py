@@ -12,8 +12,9 @@ import duckdb
 
 from cdme_adapter.accounting import Verdict
 from cdme_adapter.capture.plan import ROOT, CapturePlan
-from cdme_adapter.capture.planner import plan_query
+from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
+from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
 
@@ -30,6 +31,8 @@ class Captured:
     witnesses: dict[tuple[str, str], set[tuple[int, int]]] = field(default_factory=dict)
     classes: dict[str, dict[int, tuple[Any, ...]]] = field(default_factory=dict)
     unsupported: str = ""
+    coarse: list[str] = field(default_factory=list)
+    """What was not understood, where the edges are superset for it."""
 
 
 def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
@@ -40,8 +43,7 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
 
     catalog = DuckDbCatalog(execute, lambda database, schema, name: name.lower())
     try:
-        prove_round_trip(execute, sql)
-        plan = plan_query(sql, catalog)
+        plan = planned(con, catalog, sql)
     except UnsupportedConstruct as reason:
         return _opaque(con, sql, str(reason))
     execute("BEGIN")
@@ -62,6 +64,20 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
         raise
     execute("ROLLBACK")
     return captured
+
+
+def planned(con: duckdb.DuckDBPyConnection, catalog: DuckDbCatalog, sql: str) -> CapturePlan:
+    """The plan, as a journey makes it."""
+    try:
+        prove_round_trip(lambda statement: con.execute(statement).fetchall(), sql)
+        return plan_query(sql, catalog)
+    except UnsupportedConstruct as reason:
+        side = con.cursor()
+        found = relations_scanned(lambda statement: side.execute(statement).fetchall(), catalog, sql)
+        side.close()
+        if found is None:
+            raise
+        return plan_of_reads(sql, found, reason.message)
 
 
 def _opaque(con: duckdb.DuckDBPyConnection, sql: str, why: str) -> Captured:
@@ -87,6 +103,7 @@ def _captured(con: duckdb.DuckDBPyConnection, execute: Any, plan: CapturePlan) -
     accounts = settlement.accounts()
     target = con.execute("SELECT * FROM temp.cdme_target ORDER BY rowid")
     captured = Captured([], [d[0] for d in target.description or []])
+    captured.coarse = [one.why for one in plan.coarse]
     captured.rows = target.fetchall()
     for consulted in plan.consulted:
         key = (consulted.relation, consulted.role.value)

@@ -120,12 +120,24 @@ class Node:
 
 @dataclass(frozen=True)
 class ConsultedInput:
-    """An input that takes part other than directly, and how exactly that is known."""
+    """An input that takes part other than directly, and how exactly that is known.
+
+    In the role ``direct``: one of which no more is known than that it takes part (superset).
+    """
 
     relation: str
     role: Role
     exactness: Exactness
     why: str
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """A construct that was not understood: why, and where, as in :class:`Clause`."""
+
+    why: str
+    origin: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +154,12 @@ class CapturePlan:
     relations: dict[str, RelationInfo] = field(default_factory=dict)
     consulted: tuple[ConsultedInput, ...] = ()
     generated: bool = False
+    coarse: tuple[Coarse, ...] = ()
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """The relations whose records may all be behind every row: their edge is superset."""
+        return frozenset(one.relation for one in self.consulted if one.role is Role.DIRECT)
 
     def direct_nodes(self) -> list[Node]:
         """The nodes whose rows can reach the root; others are read by subqueries alone."""

@@ -7,8 +7,10 @@ that its edges are opaque (docs/concepts.md, exactness). Nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from typing import Any, TypeVar
 
 from sqlglot import exp
 
@@ -20,6 +22,7 @@ from cdme_adapter.capture.plan import (
     CapturePlan,
     Check,
     Clause,
+    Coarse,
     ConsultedInput,
     Node,
     RelationInfo,
@@ -27,13 +30,15 @@ from cdme_adapter.capture.plan import (
 )
 from cdme_adapter.capture.rules import RULES
 from cdme_adapter.capture.rules.setops import plan_set_operation
+from cdme_adapter.capture.rules.whole import consult, plan_whole
 from cdme_adapter.capture.scope import Cte, Env, FromGroup, NodeBuilder, Scope
-from cdme_adapter.capture.sqltext import first_line, parse, render
+from cdme_adapter.capture.sqltext import braces, first_line, not_understood, parse, render
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Exactness, Role
 
 STAGE = "cdme_stage_"
 Planned = TypeVar("Planned", Scope, FromGroup)
+Result = TypeVar("Result")
 Shape = TypeVar("Shape", bound=exp.Expr)
 
 
@@ -48,6 +53,7 @@ class Planner:
         self.relations: dict[str, RelationInfo] = {}
         self.stage_consulted: dict[str, list[ConsultedInput]] = {}
         self.stage_items: dict[str, list[int | str]] = {}
+        self.coarse: list[Coarse] = []
         self.origin = ""
         self._builders: list[NodeBuilder] = [NodeBuilder()]
         self._hidden = 0
@@ -82,8 +88,65 @@ class Planner:
         """Say that an input takes part in another role than direct."""
         self.builder.consulted.append(ConsultedInput(relation, role, exactness, why))
 
+    def attempt(
+        self, plan: Callable[[], Result], instead: Callable[[UnsupportedConstruct], Result]
+    ) -> Result:
+        """``plan``; where a construct is not understood, ``instead``, as if nothing had been tried."""
+        lists = {name: copy(value) for name, value in vars(self).items() if isinstance(value, (list, dict))}
+        builders = [(builder, _copied(builder)) for builder in self._builders]
+        try:
+            return plan()
+        except UnsupportedConstruct as reason:
+            vars(self).update(lists)
+            for builder, values in builders:
+                vars(builder).update(values)
+            return instead(reason)
+
+    @contextmanager
+    def within(self, origin: str) -> Iterator[None]:
+        """While the text of a view or of a CTE is planned."""
+        outer, self.origin = self.origin, origin
+        try:
+            yield
+        except UnsupportedConstruct as reason:
+            reason.origin = reason.origin or origin
+            raise
+        finally:
+            self.origin = outer
+
+    def degrade(self, reason: UnsupportedConstruct) -> None:
+        """Remember what was not understood, for the findings."""
+        found = Coarse(reason.message, reason.origin or self.origin, reason.line)
+        if found not in self.coarse:
+            self.coarse.append(found)
+
+    def has_stage(self, cte: Cte) -> bool:
+        """Whether a CTE is a stage; one whose planning was given up is none."""
+        if cte.stage is not None and cte.stage[0] not in self.stage_items:
+            cte.stage = None
+        return cte.stage is not None
+
+    def keep(self, scope: Scope) -> str:
+        """Make a planned query without ports a stage."""
+        self._stages += 1
+        name = f"{STAGE}{self._stages}"
+        self.nodes.append(_node(name, scope, NodeBuilder()))
+        self.stage_items[name], self.stage_consulted[name] = [], []
+        return name
+
     def stage(self, query: exp.Expr, env: Env) -> tuple[str, tuple[str, ...] | None]:
         """Plan ``query`` as a stage of its own; its name and its columns."""
+
+        def whole(reason: UnsupportedConstruct) -> tuple[str, None]:
+            before = len(self.builder.consulted)
+            name = plan_whole(self, query, env, reason)
+            self.stage_consulted[name] = self.builder.consulted[before:]
+            del self.builder.consulted[before:]  # whoever reads the stage says it
+            return name, None
+
+        return self.attempt(lambda: self._staged(query.copy(), env), whole)
+
+    def _staged(self, query: exp.Expr, env: Env) -> tuple[str, tuple[str, ...] | None]:
         self._stages += 1
         name = f"{STAGE}{self._stages}"
         self._builders.append(NodeBuilder())
@@ -116,7 +179,8 @@ class Planner:
         for relation in relations:
             self.consult(relation, role, exactness, why)
         for one in consulted:
-            self.consult(one.relation, role, exactness, why)
+            known = exactness if role is Role.GUARD else exactness.meet(one.exactness)
+            self.consult(one.relation, role, known, why)
         return planned
 
     def adopt(self, scope: Scope) -> str:
@@ -138,13 +202,13 @@ class Planner:
             operation, env = self._with(query, env)
             return plan_set_operation(self, operation, env)
         if not isinstance(query, exp.Select):
-            raise UnsupportedConstruct(f"{query.key.upper()} is not a query that can be captured")
+            raise not_understood(f"{query.key.upper()} is not a query that can be captured", query)
         select, env = self._with(query, env)
         for rule in RULES:
             scope = rule(self, select, env)
             if scope is not None:
                 return scope
-        raise UnsupportedConstruct(f"no capture rule for: {render(query)[:80]}")
+        raise not_understood(f"no capture rule for: {render(query)[:80]}", query)
 
     def _with(self, query: Shape, env: Env) -> tuple[Shape, Env]:
         """Move the query's WITH clause into the environment."""
@@ -155,7 +219,7 @@ class Planner:
             names = {cte.alias_or_name.lower() for cte in with_.expressions}
             for cte in with_.expressions:
                 if any(t.name.lower() in names and not t.db for t in cte.this.find_all(exp.Table)):
-                    raise UnsupportedConstruct("a recursive CTE")
+                    raise not_understood("a recursive CTE", cte)
         env = dict(env)
         for cte in with_.expressions:
             name = cte.alias_or_name.lower()
@@ -184,6 +248,10 @@ def _unwrap(query: exp.Expr) -> exp.Expr:
 
 def _alias(name: str) -> exp.TableAlias:
     return exp.TableAlias(this=exp.to_identifier(name))
+
+
+def _copied(builder: NodeBuilder) -> dict[str, Any]:
+    return {name: copy(value) for name, value in vars(builder).items()}
 
 
 def _node(name: str, scope: Scope, built: NodeBuilder) -> Node:
@@ -224,8 +292,14 @@ def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
     """
     tree = parse(sql)
     planner = Planner(catalog)
+
+    def whole(reason: UnsupportedConstruct) -> Scope:
+        consult(planner, tree, {}, reason)
+        planner.degrade(reason)
+        return Scope(braces(sql), None, ())
+
     try:
-        scope = planner.query(tree, {})
+        scope = planner.attempt(lambda: planner.query(tree.copy(), {}), whole)
     except RecursionError as error:
         raise UnsupportedConstruct("the query is nested too deeply") from error
     root = _node(ROOT, scope, planner.builder)
@@ -239,6 +313,7 @@ def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
         rank=_ranks(len(planner.clauses), planner.builder.items, planner.stage_items),
         relations=planner.relations,
         consulted=_united(consulted),
+        coarse=tuple(planner.coarse),
     )
 
 
@@ -250,3 +325,19 @@ def _united(consulted: list[ConsultedInput]) -> tuple[ConsultedInput, ...]:
         if known is None or one.exactness.meet(known.exactness) is not known.exactness:
             found[one.relation, one.role] = one
     return tuple(found.values())
+
+
+def plan_of_reads(sql: str, relations: list[RelationInfo], why: str) -> CapturePlan:
+    """The plan of a text of which no more is known than the relations that it reads.
+
+    The text runs as it is; every record of every relation may be behind each of its rows.
+    """
+    consulted = [ConsultedInput(info.id, Role.DIRECT, Exactness.SUPERSET, why) for info in relations]
+    return CapturePlan(
+        nodes=(Node(ROOT, braces(sql), (), (), ()),),
+        clauses=(),
+        rank=(),
+        relations={info.id: info for info in relations},
+        consulted=_united(consulted),
+        coarse=(Coarse(why),),
+    )

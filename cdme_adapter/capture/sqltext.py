@@ -173,6 +173,15 @@ def first_line(node: exp.Expr) -> int | None:
     return min(lines) if lines else None
 
 
+def not_understood(what: str, at: object) -> UnsupportedConstruct:
+    """The error for a construct that no rule knows, with the line that it begins on.
+
+    ``at`` is an expression, or a list that begins with one; of anything else no line is known.
+    """
+    first = at[0] if isinstance(at, list) and at else at
+    return UnsupportedConstruct(what, line=first_line(first) if isinstance(first, exp.Expr) else None)
+
+
 def own_nodes(node: exp.Expr) -> Iterator[exp.Expr]:
     """The expressions of ``node`` that are not inside a nested query."""
     yield node

@@ -88,6 +88,21 @@ def test_a_captured_construct_is_as_exact_as_the_page_says(
         assert sorted(map(repr, captured.rows)) == plain(con, sql)
 
 
+@pytest.mark.parametrize("row", table("Constructs that run as they were written"))
+def test_what_is_not_understood_is_a_superset_for_the_reason_that_the_page_gives(
+    con: duckdb.DuckDBPyConnection, row: list[str]
+) -> None:
+    _, example, said, why = row
+    sql = code(example)
+    captured = capture(con, sql)
+    assert captured.unsupported == ""
+    assert captured.coarse == [why]
+    assert captured.exactness == roles(said)
+    assert "superset" in captured.exactness.values() or said == "none"
+    if "SAMPLE" not in sql and "random()" not in sql:
+        assert sorted(map(repr, captured.rows)) == plain(con, sql)
+
+
 @pytest.mark.parametrize("row", table("Constructs that are opaque"))
 def test_an_opaque_construct_is_refused_for_the_reason_that_the_page_gives(
     con: duckdb.DuckDBPyConnection, row: list[str]

@@ -12,8 +12,7 @@ from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.shape import has_window, is_grouped, is_volatile
 from cdme_adapter.capture.rules.unnest import unnests
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import as_written, conjuncts, quote, text
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import as_written, conjuncts, not_understood, quote, text
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -30,7 +29,7 @@ def plan_group(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     if not is_grouped(select, planner.catalog):
         return None
     if unnests(select):
-        raise UnsupportedConstruct("UNNEST in the SELECT list of a grouping")
+        raise not_understood("UNNEST in the SELECT list of a grouping", unnests(select)[0])
     prepared = Prepared(planner, select, env)
     check_having(planner, prepared)
     ports, aggregates = lists(prepared.ports)
@@ -51,7 +50,7 @@ def check_having(planner: Planner, prepared: Prepared) -> None:
     grouped = f" {text(group).strip()}" if group is not None else ""
     for place, part in enumerate(parts):
         if is_volatile(part, planner.catalog):
-            raise UnsupportedConstruct(f"a volatile function in HAVING: {as_written(part)}")
+            raise not_understood(f"a volatile function in HAVING: {as_written(part)}", part)
         clause = planner.clause(Kind.HAVING, as_written(part), part)
         names = frozenset(port.column for port in prepared.ports)
         head = f"SELECT {', '.join(items)}, list({{port}}) AS __cdme_list"

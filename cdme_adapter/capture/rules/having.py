@@ -15,8 +15,7 @@ from cdme_adapter.capture.rules.shape import projects_window
 from cdme_adapter.capture.rules.split import alias_hidden, move_order, outer_over
 from cdme_adapter.capture.rules.subquery import predicate_kind, settle_subqueries
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import as_written, conjuncts, first_line, keep_shown
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import as_written, conjuncts, first_line, keep_shown, not_understood
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -53,7 +52,7 @@ def _refuse_ambiguous_alias(conjunct: exp.Expr, select: exp.Select) -> None:
             continue
         inside = {c.name.lower() for c in target.find_all(exp.Column)}
         if column.name.lower() in inside:
-            raise UnsupportedConstruct(f"the alias {column.name} hides a column that it is made of")
+            raise not_understood(f"the alias {column.name} hides a column that it is made of", column)
 
 
 def split_having(planner: Planner, select: exp.Select, env: Env) -> Scope | None:

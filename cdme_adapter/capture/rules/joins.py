@@ -17,7 +17,7 @@ from cdme_adapter.capture.rules.sources import plan_source
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import join_unnest
 from cdme_adapter.capture.scope import Env, FromGroup
-from cdme_adapter.capture.sqltext import as_written, conjuncts, quote, text, with_text
+from cdme_adapter.capture.sqltext import as_written, conjuncts, not_understood, quote, text, with_text
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Exactness, Role
 
@@ -34,7 +34,7 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
     joins: list[exp.Join] = select.args.get("joins") or []
     crosses_only = all(_is_cross(join) for join in joins)
     groups: list[FromGroup] = []
-    group, comma = _item(planner, from_.this, env), None
+    group, comma = _item(planner, from_.this, env, alone=not joins), None
     for join in joins:
         if isinstance(join.this, exp.Unnest) and (_is_comma(join) or crosses_only):
             # It may speak of anything to its left: everything becomes one tree.
@@ -64,15 +64,15 @@ def _add_group(planner: Planner, groups: list[FromGroup], comma: exp.Join | None
     groups.append(group)
 
 
-def _item(planner: Planner, item: exp.Expr, env: Env) -> FromGroup:
+def _item(planner: Planner, item: exp.Expr, env: Env, alone: bool = False) -> FromGroup:
     """One item, or joins in parentheses."""
     if isinstance(item, exp.Subquery) and _holds_from_items(item.this):
         if item.args.get("alias"):
-            raise UnsupportedConstruct("an alias on joins in parentheses")
+            raise not_understood("an alias on joins in parentheses", item)
         return _parenthesised(planner, item.this, env)
     if isinstance(item, (exp.Table, exp.Subquery)) and item.args.get("joins"):
         return _parenthesised(planner, item, env)
-    return FromGroup.of(plan_source(planner, item, env))
+    return FromGroup.of(plan_source(planner, item, env, alone))
 
 
 def _holds_from_items(inner: exp.Expr) -> bool:
@@ -100,14 +100,14 @@ def _refuse_lateral(item: exp.Expr, left: FromGroup) -> None:
     around = {v.alias.lower() for v in left.visible} - own
     for column in item.find_all(exp.Column):
         if any(part.name.lower() in around for part in column.parts[:-1]):
-            raise UnsupportedConstruct(f"a derived table that speaks of {column.parts[0].name}")
+            raise not_understood(f"a derived table that speaks of {column.parts[0].name}", column)
 
 
 def _kind(join: exp.Join) -> str:
     """INNER, LEFT, RIGHT, FULL or CROSS; everything else is not known here."""
     method, side, kind = (str(join.args.get(k) or "").upper() for k in ("method", "side", "kind"))
     if method not in ("", "NATURAL"):
-        raise UnsupportedConstruct(f"{method} JOIN")
+        raise not_understood(f"{method} JOIN", join)
     if kind in ("SEMI", "ANTI"):
         return kind
     if side:
@@ -166,7 +166,7 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGr
     if join.args.get("on") is not None:
         settle_subqueries(planner, join.args["on"], env)
         if is_volatile(join.args["on"], planner.catalog):
-            raise UnsupportedConstruct(f"a volatile function in {as_written(join)}")
+            raise not_understood(f"a volatile function in {as_written(join)}", join)
     on, using = join.args.get("on"), [name.name for name in join.args.get("using") or ()]
     if str(join.args.get("method") or "").upper() == "NATURAL":
         using = _natural(left, right)
@@ -177,7 +177,7 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGr
     elif on is not None:
         condition = f" ON {text(on)}"
     elif kind != "CROSS":
-        raise UnsupportedConstruct(f"{word} without a condition")
+        raise not_understood(f"{word} without a condition", join)
     if kind in ("SEMI", "ANTI"):
         return _filtering(planner, join, kind, left, right, condition, using)
     joined = FromGroup(

@@ -15,13 +15,10 @@ from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import StepCheck
 from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.shape import distinct_on, has_limit, is_distinct, is_grouped
-from cdme_adapter.capture.rules.sources import base_relations
 from cdme_adapter.capture.rules.split import move_order, order_outside, outer_over
 from cdme_adapter.capture.rules.unnest import check_unnest
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import render, text
-from cdme_adapter.errors import UnsupportedConstruct
-from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.capture.sqltext import not_understood, render, text
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -65,7 +62,7 @@ def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     if not keys and not has_limit(select):
         return None
     if is_grouped(select, planner.catalog):
-        raise UnsupportedConstruct("DISTINCT ON over groups")
+        raise not_understood("DISTINCT ON over groups", keys[0])
     bare = select.copy()
     for part in ("distinct", "limit", "offset"):
         bare.set(part, None)
@@ -95,9 +92,7 @@ def _limit(planner: Planner, prepared: Prepared, select: exp.Select) -> Scope:
     )
     _check(planner, prepared, clause, evidence)
     if partly:
-        why = "OFFSET" if offset is not None else "LIMIT of a share"
-        for relation in base_relations(planner, prepared.ports):
-            planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, why)
+        prepared.consult_all(planner, "OFFSET" if offset is not None else "LIMIT of a share")
     return Scope(prepared.sql(names, tail=tail), prepared.columns(), prepared.ports)
 
 
@@ -108,16 +103,16 @@ def _number(limit: exp.Expr | None) -> int | None:
     if "%" in render(limit) or "PERCENT" in render(limit).upper():
         return None
     if not isinstance(limit, exp.Limit) or {k for k, v in limit.args.items() if v} - {"expression"}:
-        raise UnsupportedConstruct(f"{render(limit).strip()}")
+        raise not_understood(f"{render(limit).strip()}", limit)
     value = limit.expression
     if not isinstance(value, exp.Literal) or value.is_string or not value.name.isdigit():
-        raise UnsupportedConstruct(f"LIMIT {render(value)}")
+        raise not_understood(f"LIMIT {render(value)}", value)
     return int(value.name)
 
 
 def _distinct_on(planner: Planner, prepared: Prepared, keys: list[exp.Expr]) -> Scope:
     if any(isinstance(key, exp.Literal) for key in keys):
-        raise UnsupportedConstruct("DISTINCT ON a constant or an ordinal")
+        raise not_understood("DISTINCT ON a constant or an ordinal", keys[0])
     shown = [text(key) for key in keys]
     hidden = [planner.hidden("k") for _ in keys]
     keyed = [f"({key}) AS {name}" for key, name in zip(shown, hidden, strict=True)]

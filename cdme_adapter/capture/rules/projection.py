@@ -8,8 +8,15 @@ from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN
 from cdme_adapter.capture.scope import Visible
-from cdme_adapter.capture.sqltext import conjuncts, keep_shown, own_nodes, quote, text, touch
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import (
+    conjuncts,
+    keep_shown,
+    not_understood,
+    own_nodes,
+    quote,
+    text,
+    touch,
+)
 
 
 def projections(select: exp.Select, visible: tuple[Visible, ...]) -> list[str]:
@@ -45,7 +52,7 @@ def _of_star(item: exp.Expr, visible: tuple[Visible, ...]) -> list[Visible]:
     if isinstance(item, exp.Column):
         found = [v for v in visible if v.alias.lower() == item.table.lower()]
         if not found:
-            raise UnsupportedConstruct(f"{item.table}.* names nothing in FROM")
+            raise not_understood(f"{item.table}.* names nothing in FROM", item)
         return found
     return list(visible)
 
@@ -107,7 +114,7 @@ def _without_aliases(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Se
         if not used:
             break
         if any(v.columns is None for v in visible):
-            raise UnsupportedConstruct(f"{used[0].name} in WHERE: an alias or a column")
+            raise not_understood(f"{used[0].name} in WHERE: an alias or a column", used[0])
         for column in used:
             for conjunct in conjuncts(where.this):
                 keep_shown(conjunct)
@@ -132,5 +139,5 @@ def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select
             column.set("catalog", None)
             touch(column)
         if not column.table and column.name.lower() in aliases - columns:
-            raise UnsupportedConstruct(f"the whole row {quote(column.name)} used as a value")
+            raise not_understood(f"the whole row {quote(column.name)} used as a value", column)
     return select

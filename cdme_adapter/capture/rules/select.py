@@ -10,13 +10,12 @@ from cdme_adapter.capture.plan import Port
 from cdme_adapter.capture.rules.joins import plan_from
 from cdme_adapter.capture.rules.projection import output_names, projections, settle_names
 from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
-from cdme_adapter.capture.rules.sources import base_relations
+from cdme_adapter.capture.rules.sources import base_relations, whole_relations
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import check_unnest, unnests
 from cdme_adapter.capture.rules.where import check_where
 from cdme_adapter.capture.scope import Env, FromGroup, Scope, Visible
-from cdme_adapter.capture.sqltext import text
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import not_understood, text
 from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
@@ -28,13 +27,16 @@ class Prepared:
 
     def __init__(self, planner: Planner, select: exp.Select, env: Env) -> None:
         refuse_unknown_parts(select, planner.catalog)
+        before = len(planner.builder.consulted)
         self.groups: list[FromGroup] = plan_from(planner, select, env)
+        self.whole = whole_relations(planner.builder.consulted[before:])
         self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
         self.ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
         self.select = settle_names(select, self.visible)
         check_where(planner, self.select.args.get("where"), self.groups, env)
         self._settle_others(planner, env)
-        _consult_windows(planner, self.select, self.ports)
+        if any(has_window(item) for item in self.select.expressions):
+            self.consult_all(planner, "a window function")
 
     def _settle_others(self, planner: Planner, env: Env) -> None:
         """Subqueries outside WHERE: in the SELECT list, GROUP BY, ORDER BY, windows."""
@@ -43,6 +45,11 @@ class Prepared:
                 settle_subqueries(planner, self.select.args[part], env)
         for item in (*self.select.expressions, *(self.select.args.get("windows") or ())):
             settle_subqueries(planner, item, env)
+
+    def consult_all(self, planner: Planner, why: str) -> None:
+        """Other rows take part indirectly, also where they only decide who stays."""
+        for relation in base_relations(planner, self.ports) | self.whole:
+            planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, why)
 
     @property
     def merged(self) -> list[str]:
@@ -65,7 +72,7 @@ class Prepared:
         """The whole SELECT with hidden columns after the user's."""
         for part in ("distinct", "limit", "offset", "qualify"):
             if self.select.args.get(part):  # a rule must have taken it; never print less than there is
-                raise UnsupportedConstruct(f"{part.upper()} in a place that no rule knows")
+                raise not_understood(f"{part.upper()} in a place that no rule knows", self.select)
         items = projections(self.select, self.visible) + hidden
         parts = [f"{head} {', '.join(items)}{self.from_where()}"]
         group = self.select.args.get("group")
@@ -81,13 +88,6 @@ class Prepared:
         if order is not None:
             parts.append(text(order).strip())
         return " ".join(parts) + tail
-
-
-def _consult_windows(planner: Planner, select: exp.Select, ports: tuple[Port, ...]) -> None:
-    """A window's other rows take part indirectly, also where it only decides who stays."""
-    if any(has_window(item) for item in select.expressions):
-        for relation in base_relations(planner, ports):
-            planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "a window function")
 
 
 def plan_select(planner: Planner, select: exp.Select, env: Env) -> Scope | None:

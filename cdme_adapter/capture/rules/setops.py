@@ -13,9 +13,9 @@ from cdme_adapter.capture.rules.group import lists
 from cdme_adapter.capture.rules.shape import blocks, has_limit
 from cdme_adapter.capture.rules.sources import stage_source
 from cdme_adapter.capture.rules.split import outer_over
+from cdme_adapter.capture.rules.whole import plan_whole
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import as_written, text
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import as_written, not_understood, text
 from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def plan_set_operation(planner: Planner, query: exp.SetOperation, env: Env) -> S
     """Plan a set operation."""
     for key, value in query.args.items():
         if value and key not in _KNOWN:
-            raise UnsupportedConstruct(f"{key.upper()} on UNION")
+            raise not_understood(f"{key.upper()} on UNION", query)
     if has_limit(query):
         return _limited(planner, query, env)
     if not isinstance(query, exp.Union):
@@ -58,7 +58,7 @@ def _difference(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
     Both sides go through one UNION ALL, so that their types unify as in the set operation.
     """
     if not query.args.get("distinct") or query.args.get("by_name"):
-        raise UnsupportedConstruct(f"{query.key.upper()} ALL or BY NAME")
+        raise not_understood(f"{query.key.upper()} ALL or BY NAME", query.expression)
     left = _branch(planner, query.this, env)
     is_except = isinstance(query, exp.Except)
     role = Role.GUARD if is_except else Role.INDIRECT
@@ -136,11 +136,16 @@ def _branches(query: exp.Expr) -> list[exp.Expr]:
 
 
 def _branch(planner: Planner, branch: exp.Expr, env: Env) -> Scope:
-    if not blocks(branch, planner.catalog):
-        return planner.query(branch, env)
-    name, columns = planner.stage(branch, env)
-    source = stage_source(planner, name, columns, f"{HIDDEN}branch")
-    return Scope(f"SELECT * FROM {source.sql}", columns, source.ports)
+    def of_stage(name: str, columns: tuple[str, ...] | None) -> Scope:
+        source = stage_source(planner, name, columns, f"{HIDDEN}branch")
+        return Scope(f"SELECT * FROM {source.sql}", columns, source.ports)
+
+    if blocks(branch, planner.catalog):
+        return of_stage(*planner.stage(branch, env))
+    return planner.attempt(
+        lambda: planner.query(branch.copy(), env),
+        lambda why: of_stage(plan_whole(planner, branch, env, why), None),
+    )
 
 
 def _aligned(scope: Scope, ports: tuple[Port, ...]) -> str:

@@ -6,8 +6,7 @@ from sqlglot import exp
 
 from cdme_adapter.capture.catalog import Catalog
 from cdme_adapter.capture.plan import HIDDEN
-from cdme_adapter.capture.sqltext import functions, own_nodes
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import functions, not_understood, own_nodes
 
 _KNOWN = {
     "expressions", "distinct", "from_", "joins", "where", "group", "having", "qualify", "windows",
@@ -105,7 +104,7 @@ def refuse_unknown_parts(select: exp.Select, catalog: Catalog) -> None:
     """Raise UnsupportedConstruct for what no rule reads."""
     for key, value in select.args.items():
         if value and key not in _KNOWN:
-            raise UnsupportedConstruct(f"the clause {key.strip('_').upper()}")
+            raise not_understood(f"the clause {key.strip('_').upper()}", value)
     for key in ("expressions", "where", "group", "having", "qualify", "order", "windows"):
         values = select.args.get(key)
         for value in values if isinstance(values, list) else [values]:
@@ -119,12 +118,12 @@ def refuse_unknown_parts(select: exp.Select, catalog: Catalog) -> None:
 def _refuse_in_expression(node: exp.Expr, catalog: Catalog) -> None:
     for part in own_nodes(node):
         if isinstance(part, exp.Columns):
-            raise UnsupportedConstruct("COLUMNS()")
+            raise not_understood("COLUMNS()", part)
         if isinstance(part, exp.Star) and not _star_is_plain(part):
-            raise UnsupportedConstruct("a star inside an expression")
+            raise not_understood("a star inside an expression", part)
     for _, name in functions(node):
         if catalog.is_macro(name):
-            raise UnsupportedConstruct(f"the macro {name}()")
+            raise not_understood(f"the macro {name}()", node)
 
 
 def _star_is_plain(star: exp.Star) -> bool:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cdme_adapter.capture.plan import HIDDEN, Port, RelationInfo
+from cdme_adapter.capture.plan import HIDDEN, ConsultedInput, Port, RelationInfo
 from cdme_adapter.capture.rules.shape import blocks
+from cdme_adapter.capture.rules.whole import plan_whole, whole_item
 from cdme_adapter.capture.scope import Cte, Env, Source, Visible
-from cdme_adapter.capture.sqltext import parse, quote, render, text
+from cdme_adapter.capture.sqltext import functions, not_understood, parse, quote, render, text
 from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.provenance import Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -20,8 +22,16 @@ _SERIES = frozenset({"range", "generate_series"})
 _SUBQUERY_ARGS = {"this", "alias"}
 
 
-def plan_source(planner: Planner, item: exp.Expr, env: Env) -> Source:
-    """Plan one item of a FROM clause."""
+def plan_source(planner: Planner, item: exp.Expr, env: Env, alone: bool) -> Source:
+    """Plan one item of a FROM clause; ``alone``: nothing stands beside it, so it stands for itself."""
+    if not alone:
+        return _source(planner, item, env)
+    return planner.attempt(
+        lambda: _source(planner, item.copy(), env), lambda why: whole_item(planner, item, env, why)
+    )
+
+
+def _source(planner: Planner, item: exp.Expr, env: Env) -> Source:
     if isinstance(item, exp.Table):
         return _table(planner, item, env)
     if isinstance(item, exp.Subquery):
@@ -31,13 +41,13 @@ def plan_source(planner: Planner, item: exp.Expr, env: Env) -> Source:
         return _values(item)
     if isinstance(item, exp.Unnest):
         return _generated(item)
-    raise UnsupportedConstruct(f"{item.key.upper()} in FROM")
+    raise not_understood(f"{item.key.upper()} in FROM", item)
 
 
 def _refuse_extras(item: exp.Expr, known: set[str]) -> None:
     for key, value in item.args.items():
         if value and key not in known:
-            raise UnsupportedConstruct(f"{key.upper()} on a FROM item")
+            raise not_understood(f"{key.upper()} on a FROM item", value)
 
 
 def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
@@ -46,15 +56,19 @@ def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
         isinstance(item.this, exp.Anonymous) and str(item.this.this).lower() in _SERIES
     ):
         return _generated(item)
+    if isinstance(item.this, exp.Values):
+        values = item.this.copy()
+        values.set("alias", item.args.get("alias"))
+        return _values(values)
     if not isinstance(item.this, exp.Identifier):
-        raise UnsupportedConstruct(f"the table function {item.this.key}() in FROM")
+        raise not_understood(f"the table function {next(functions(item.this))[1]}() in FROM", item)
     alias, columns = _alias_of(item)
     cte = env.get(item.name.lower()) if not item.db else None
     if cte is not None:
         return _cte(planner, cte, item.name if alias is None else alias, columns)
     info = planner.catalog.relation(item.catalog, item.db, item.name)
     if info is None:
-        raise UnsupportedConstruct(f"{item.sql()} is not a relation of the database")
+        raise not_understood(f"{item.sql()} is not a relation of the database", item)
     name = alias or item.name
     if info.view_sql is not None:
         return _view(planner, info, name, columns)
@@ -77,11 +91,8 @@ def _view(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, 
     query = created.expression if isinstance(created, exp.Create) else created
     if not isinstance(query, (exp.Query, exp.Subquery)):
         raise UnsupportedConstruct(f"the definition of the view {info.id} could not be read")
-    outer, planner.origin = planner.origin, info.id
-    try:
+    with planner.within(info.id):
         source = _from_query(planner, query, {}, alias, info.columns)
-    finally:
-        planner.origin = outer
     if not columns:
         return source
     return _renamed(source, alias, columns)
@@ -95,16 +106,13 @@ def _renamed(source: Source, alias: str, columns: tuple[str, ...]) -> Source:
 
 def _cte(planner: Planner, cte: Cte, alias: str, columns: tuple[str, ...]) -> Source:
     """A CTE: in its place where it is read once or is cheap, else a stage that is shared."""
-    outer, planner.origin = planner.origin, cte.origin
-    try:
-        if cte.stage is None and cte.references > 1 and not _is_cheap(cte.query):
+    with planner.within(cte.origin):
+        if not planner.has_stage(cte) and cte.references > 1 and not _is_cheap(cte.query):
             cte.stage = planner.stage(cte.query, cte.env)
         if cte.stage is None:
             source = _from_query(planner, cte.query, cte.env, alias, cte.columns)
         else:
             source = stage_source(planner, *cte.stage, alias, cte.columns)
-    finally:
-        planner.origin = outer
     if not columns:
         return source
     return _renamed(source, alias, columns)
@@ -136,8 +144,15 @@ def _from_query(
     if blocks(query, planner.catalog):
         name, names = planner.stage(query, env)
         return stage_source(planner, name, names, alias, columns)
-    scope = planner.query(query, env)
-    return _named(f"({scope.sql})", alias, columns, scope.columns, scope.ports, scope.single)
+
+    def in_place() -> Source:
+        scope = planner.query(query.copy(), env)
+        return _named(f"({scope.sql})", alias, columns, scope.columns, scope.ports, scope.single)
+
+    def whole(reason: UnsupportedConstruct) -> Source:
+        return stage_source(planner, plan_whole(planner, query, env, reason), None, alias, columns)
+
+    return planner.attempt(in_place, whole)
 
 
 def stage_source(
@@ -147,6 +162,9 @@ def stage_source(
     """A stage as a FROM item: its user columns and its row id."""
     node = next(node for node in planner.nodes if node.name == name)
     planner.builder.items.append(name)
+    if not node.ports:  # nobody asks for its rows: no input made them, or all of several did
+        planner.builder.consulted += planner.stage_consulted[name]
+        return _named(f"(SELECT * FROM temp.{name})", alias, columns, names, ())
     port = Port(planner.hidden("p"), name)
     drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
     sql = f"(SELECT *{drop}, rowid AS {port.column} FROM temp.{name})"
@@ -169,7 +187,7 @@ def _values(item: exp.Values) -> Source:
 def _generated(item: exp.Expr) -> Source:
     """A series or a list of constants: records that no input made."""
     if any(True for _ in item.find_all(exp.Column)):
-        raise UnsupportedConstruct(f"a table function of columns: {render(item)[:60]}")
+        raise not_understood(f"a table function of columns: {render(item)[:60]}", item)
     alias, columns = _alias_of(item)
     visible = Visible(alias or planner_name(item), columns or None)
     return Source(text(item), (visible,), ())
@@ -213,4 +231,11 @@ def base_relations(planner: Planner, ports: tuple[Port, ...]) -> set[str]:
     for port in ports:
         node = next((n for n in planner.nodes if n.name == port.target), None)
         found |= base_relations(planner, node.ports) if node else {port.target}
+        if node:
+            found |= whole_relations(planner.stage_consulted[node.name])
     return found
+
+
+def whole_relations(consulted: list[ConsultedInput]) -> set[str]:
+    """The relations that are behind everything as a whole."""
+    return {one.relation for one in consulted if one.role is Role.DIRECT}

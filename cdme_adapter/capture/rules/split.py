@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN
-from cdme_adapter.capture.sqltext import render, with_text
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import not_understood, render, with_text
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -77,5 +76,5 @@ def order_outside(select: exp.Select, order: exp.Order) -> exp.Order:
                 )
                 break
         else:
-            raise UnsupportedConstruct(f"ORDER BY {wanted} of a SELECT DISTINCT")
+            raise not_understood(f"ORDER BY {wanted} of a SELECT DISTINCT", by)
     return moved

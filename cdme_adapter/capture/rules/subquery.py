@@ -14,8 +14,7 @@ from sqlglot import exp
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.rules.shape import blocks, is_volatile
 from cdme_adapter.capture.scope import Cte, Env
-from cdme_adapter.capture.sqltext import INNER, parse, render, touch, with_text
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import INNER, not_understood, parse, render, touch, with_text
 from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
@@ -70,14 +69,14 @@ def settle_subqueries(planner: Planner, node: exp.Expr, env: Env, role: Role = R
         exactness = Exactness.EXACT if role is Role.GUARD else Exactness.SUPERSET
         for relation in relations:
             planner.consult(relation, role, exactness, "a subquery")
-        _bring_ctes(planner, query, env)
+        bring_ctes(planner, query, env)
         query.meta[INNER] = columns
 
 
 def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], frozenset[str]]:
     """The stored relations that a query reads, and the columns that it can see of its own."""
     if any(is_volatile(part, planner.catalog) for part in query.find_all(exp.Func)):
-        raise UnsupportedConstruct("a volatile function in a subquery")
+        raise not_understood("a volatile function in a subquery", query)
     own = {cte.alias_or_name.lower() for with_ in query.find_all(exp.With) for cte in with_.expressions}
     relations: set[str] = set()
     columns: set[str] = {c.alias_or_name.lower() for q in query.find_all(exp.Query) for c in q.selects}
@@ -113,14 +112,14 @@ def _tables(query: exp.Expr) -> list[exp.Table]:
 
 def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], frozenset[str]]:
     if not isinstance(table.this, exp.Identifier):
-        raise UnsupportedConstruct(f"the table function {table.this.key}() in a subquery")
+        raise not_understood(f"the table function {table.this.key}() in a subquery", table)
     cte = env.get(table.name.lower()) if not table.db else None
     if cte is not None:
         relations, names = _reads(planner, cte.query, cte.env)
         return relations, names | {c.lower() for c in cte.columns}
     info = planner.catalog.relation(table.catalog, table.db, table.name)
     if info is None:
-        raise UnsupportedConstruct(f"{table.sql()} is not a relation of the database")
+        raise not_understood(f"{table.sql()} is not a relation of the database", table)
     own = frozenset(c.lower() for c in info.columns)
     if info.view_sql is None:
         planner.relations[info.id] = info
@@ -130,9 +129,11 @@ def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str]
     return _reads(planner, query, {})[0], own
 
 
-def _bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
+def bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
     """Give a query the CTEs of its surroundings that it names."""
     needed: dict[str, Cte] = {}
+    own = query.args.get("with_")
+    hidden = {cte.alias_or_name.lower() for cte in own.expressions} if own is not None else set()
 
     def need(part: exp.Expr, names: Env) -> None:
         for table in part.find_all(exp.Table):
@@ -141,30 +142,28 @@ def _bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
             if cte is None or needed.get(name) is cte:
                 continue
             if name in needed:
-                raise UnsupportedConstruct(f"two CTEs called {name} in a subquery")
+                raise not_understood(f"two CTEs called {name} in a subquery", table)
             if not _as_stage(planner, cte):
                 need(cte.query, cte.env)
             needed[name] = cte
 
-    need(query, env)
+    need(query, {name: cte for name, cte in env.items() if name not in hidden})
     if not needed:
         return
     brought = [_definition(planner, name, cte) for name, cte in needed.items()]
-    own = query.args.get("with_")
+    recursive = False
     if own is not None:
         brought += [cte.copy() for cte in own.expressions]
-    query.set("with_", exp.With(expressions=brought))
+        recursive = bool(own.args.get("recursive"))
+    query.set("with_", exp.With(expressions=brought, recursive=recursive))
     touch(query)
 
 
 def _as_stage(planner: Planner, cte: Cte) -> bool:
     """Evaluate a CTE once where it must not, or should not, be evaluated again."""
-    if cte.stage is None and (cte.references > 1 or blocks(cte.query, planner.catalog)):
-        outer, planner.origin = planner.origin, cte.origin
-        try:
+    if not planner.has_stage(cte) and (cte.references > 1 or blocks(cte.query, planner.catalog)):
+        with planner.within(cte.origin):
             cte.stage = planner.stage(cte.query, cte.env)
-        finally:
-            planner.origin = outer
     return cte.stage is not None
 
 
@@ -184,4 +183,4 @@ def _definition(planner: Planner, name: str, cte: Cte) -> exp.CTE:
 def refuse_subqueries(node: exp.Expr, where: str) -> None:
     """Raise UnsupportedConstruct where a subquery stands in a place that no rule knows."""
     if nested_queries(node):
-        raise UnsupportedConstruct(f"a subquery in {where}: {render(node)[:60]}")
+        raise not_understood(f"a subquery in {where}: {render(node)[:60]}", node)

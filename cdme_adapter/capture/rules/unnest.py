@@ -10,8 +10,7 @@ from sqlglot import exp
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Port, StepCheck
 from cdme_adapter.capture.scope import FromGroup, Visible
-from cdme_adapter.capture.sqltext import as_written, own_nodes, text
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import as_written, not_understood, own_nodes, text
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -47,11 +46,11 @@ def check_unnest(
 def join_unnest(planner: Planner, left: FromGroup, join: exp.Join, kind: str) -> FromGroup:
     """UNNEST in FROM, of lists of the records to its left."""
     if kind not in ("INNER", "CROSS", "LEFT"):
-        raise UnsupportedConstruct(f"{kind} JOIN UNNEST")
+        raise not_understood(f"{kind} JOIN UNNEST", join)
     item = join.this
     condition = join.args.get("on")
     if join.args.get("using") or (condition is not None and condition.sql().upper() != "TRUE"):
-        raise UnsupportedConstruct("a condition on UNNEST")
+        raise not_understood("a condition on UNNEST", join)
     word = "LEFT JOIN" if kind == "LEFT" else "CROSS JOIN"
     tail = " ON TRUE" if kind == "LEFT" else ""
     joined = f"{left.sql} {word} {text(item)}{tail}"

@@ -15,8 +15,15 @@ from cdme_adapter.capture.rules.subquery import (
     settle_subqueries,
 )
 from cdme_adapter.capture.scope import Env, FromGroup, Visible, sides
-from cdme_adapter.capture.sqltext import as_written, conjuncts, keep_shown, quote, render, text
-from cdme_adapter.errors import UnsupportedConstruct
+from cdme_adapter.capture.sqltext import (
+    as_written,
+    conjuncts,
+    keep_shown,
+    not_understood,
+    quote,
+    render,
+    text,
+)
 from cdme_adapter.provenance import Role
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGrou
         settle_subqueries(planner, part, env, found[1] if found else Role.INDIRECT)
     for part in parts:
         if is_volatile(part, planner.catalog):
-            raise UnsupportedConstruct(f"a volatile function in WHERE: {render(part)}")
+            raise not_understood(f"a volatile function in WHERE: {render(part)}", part)
     clauses = [_clause(planner, part) for part in parts]
     if not any(group.ports for group in groups):
         return
