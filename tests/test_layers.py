@@ -21,9 +21,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"column_lineage", "pii"}),
     frozenset({"engines"}),
     frozenset({"store"}),
-    frozenset({"generations", "gate", "settle", "lineage", "validation"}),
+    frozenset({"generations", "gate", "settle", "validation"}),
+    frozenset({"hooks", "pipeline"}),
+    frozenset({"lineage"}),
     frozenset({"emit", "report"}),
-    frozenset({"hooks", "pipeline", "seeds", "views", "run"}),
+    frozenset({"seeds", "views", "run"}),
     frozenset({"terminal", "operations"}),
     frozenset(
         {

@@ -11,6 +11,7 @@ while the connection is open (a read-only one), so that metadata and fingerprint
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ class Questions:
             self._context = Context.over(store, self.manifest, self.show_pii)
         return self._context
 
+    def _asked_about(self, model: str) -> AbstractContextManager[Context]:
+        """The context for a question about a model; a view is evaluated now, and then let go."""
+        ctx = self.context()
+        if not ctx.is_view(ctx.resolve(model, "model")):
+            return nullcontext(ctx)
+        from cdme_adapter.lineage.recompute import evaluated
+
+        return evaluated(ctx, model)
+
     def trace(
         self,
         model: str,
@@ -75,7 +85,8 @@ class Questions:
         from cdme_adapter.lineage.trace import TraceQuestion, trace
 
         question = TraceQuestion(model, where, to, role, limit, order_by, fetch)
-        return trace(self.context(), question)
+        with self._asked_about(model) as ctx:
+            return trace(ctx, question)
 
     def explain(
         self,
@@ -92,7 +103,8 @@ class Questions:
         """
         from cdme_adapter.lineage.explain import ExplainQuestion, explain
 
-        return explain(self.context(), ExplainQuestion(model, input, where, limit, order_by))
+        with self._asked_about(model) as ctx:
+            return explain(ctx, ExplainQuestion(model, input, where, limit, order_by))
 
     def ledger(self, run: str | None = None) -> dict[str, Any]:
         """The account of a run, of the last one by default."""

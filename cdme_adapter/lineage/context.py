@@ -28,6 +28,7 @@ class Context:
     graph: Graph
     freshness: Freshness
     masking: Masking
+    recomputed: frozenset[str] = frozenset()
     _tables: dict[int, Table | None] = field(default_factory=dict)
 
     @staticmethod
@@ -40,23 +41,20 @@ class Context:
         """The unique id that a text names."""
         return resolve(text, known_names(self.manifest, self.store), what)
 
-    def stored_model(self, text: str, evaluated: bool = False) -> tuple[str, Generation]:
-        """A model that stores rows, with the generation that is in its table now.
+    def is_view(self, model: str) -> bool:
+        """Whether a model stores no rows of its own: a view, or an ephemeral model."""
+        node = self.manifest.nodes.get(model)
+        generation = self.store.current_generation(model)
+        stored = node.stored if node else not (generation and generation.evaluated)
+        return not stored and model not in self.recomputed
 
-        ``evaluated``: a view whose account was taken at its creation will do as well.
-        """
+    def stored_model(self, text: str) -> tuple[str, Generation]:
+        """A model whose rows can be asked, with the generation that they are now."""
         model = self.resolve(text, "model")
         generation = self.store.current_generation(model)
-        if generation and (evaluated or not generation.evaluated):
+        if generation and not generation.evaluated:
             return model, generation
         node = self.manifest.nodes.get(model)
-        if node and not node.stored:
-            raise QuestionError(
-                f"{model} is {_article(node.materialized)}: it stores no records, and recomputing"
-                " it on demand is not built",
-                code="NOT_STORED",
-                remedy=f"ask {self._readers_hint(model)}",
-            )
         if node and node.type == "source":
             raise QuestionError(
                 f"{model} is a source: nothing of dbt's made its records",
@@ -158,7 +156,3 @@ class Context:
             code="NOT_UPSTREAM",
             remedy=nearest_remedy(wanted, names),
         )
-
-
-def _article(materialized: str) -> str:
-    return f"an {materialized}" if materialized.startswith("e") else f"a {materialized or 'view'}"

@@ -39,7 +39,7 @@ Down = dict[Node, list[tuple[Edge, Node]]]
 
 def explain(ctx: Context, question: ExplainQuestion) -> dict[str, Any]:
     """The answer of docs/commands.md, ``explain``."""
-    model, generation = ctx.stored_model(question.model, evaluated=True)
+    model, generation = ctx.stored_model(question.model)
     wanted = ctx.resolve(question.input, "relation")
     target = ctx.graph.node(model, generation.id)
     source, down, consulted = _between(ctx, target, wanted)
@@ -62,6 +62,7 @@ def explain(ctx: Context, question: ExplainQuestion) -> dict[str, Any]:
         "input": wanted,
         "run_id": generation.run_id,
         "stale": stale,
+        "recomputed": model in ctx.recomputed,
         "count": count,
         "truncated": count > len(records),
         "records": records,

@@ -56,7 +56,7 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         "exactness": _exactness(reached).value,
         "stale": stale,
         "stale_ends": stale_ends,
-        "recomputed": False,
+        "recomputed": model in ctx.recomputed,
         "count": count,
         "totals": sums,
         "truncated": count > len(records) or any(is_cut(r["witnesses"]) for r in records),

@@ -36,7 +36,9 @@ def command(common: Common, model: str, input_: str, where: str | None, order_by
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     where = f"{short(answer['input'])} in {short(answer['model'])}"
-    yield f"{styled(where, bold=True)}: {plural(answer['count'], 'record')}"
+    yield f"{styled(where, bold=True)}: {plural(answer['count'], 'record')}" + (
+        "  (evaluated now)" if answer["recomputed"] else ""
+    )
     yield from stale_line(answer)
     yield ""
     rows = [

@@ -34,6 +34,11 @@ def command(
     emit(common.output, answer, _lines, _rows)
 
 
+def made(answer: dict[str, Any]) -> str:
+    """When the records that are asked about were made."""
+    return "evaluated now" if answer["recomputed"] else f"run {answer['run_id']}"
+
+
 def stale_line(answer: dict[str, Any]) -> Iterator[str]:
     """What is to be said where an answer rests on records that may have changed."""
     ends = ", ".join(short(name) for name in answer.get("stale_ends") or [])
@@ -48,7 +53,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     head = f"{styled(short(answer['model']), bold=True)}: {plural(answer['count'], 'record')}"
     if shown < answer["count"]:
         head += f", showing {number(shown)} of {number(answer['count'])}"
-    yield f"{head}  ({answer['exactness']}, run {answer['run_id']})"
+    yield f"{head}  ({answer['exactness']}, {made(answer)})"
     yield from stale_line(answer)
     if answer["count"] > 1 and answer["totals"]:
         yield ""
