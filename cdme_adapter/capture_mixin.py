@@ -26,6 +26,7 @@ from cdme_adapter.dbt_session import (
     versions,
     whole_manifest,
 )
+from cdme_adapter.declared import settle_declared
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import (
     CaptureError,
@@ -36,6 +37,7 @@ from cdme_adapter.errors import (
 )
 from cdme_adapter.manifest import nodes_of
 from cdme_adapter.pipeline import Journey, Target
+from cdme_adapter.python_models import NESTED, run_here, runs_here
 from cdme_adapter.run import Run
 from cdme_adapter.seeds import settle_seed
 from cdme_adapter.store.writer import StoreWriter
@@ -236,6 +238,27 @@ class CaptureMixin(metaclass=AdapterMeta):
         journey.refuse(_as_capture_error(error))
         return result
 
+    def submit_python_job(self, parsed_model: dict[str, Any], compiled_code: str) -> Any:
+        """Run a python model in its model's transaction."""
+        environment, journey = self.connections.env(), self._journey
+        plain: Any = super().submit_python_job  # type: ignore[misc]
+        if journey is None or self.connections.disable_transactions or not runs_here(environment):
+            return plain(parsed_model, compiled_code)
+        connection = self.connections.get_thread_connection()
+        if not connection.transaction_open:
+            self.connections.begin()
+        try:
+            run_here(environment, connection.handle.cursor(), parsed_model["alias"], compiled_code)
+        except DbtRuntimeError as error:
+            if not any(words in str(error) for words in NESTED):
+                raise
+            self.connections.rollback_if_open()
+            journey.refuse(
+                CaptureError("its code opens a transaction itself", code="CAPTURE_NO_TRANSACTION")
+            )
+            return plain(parsed_model, compiled_code)
+        return self.connections.get_response(None)
+
     # -- commit ----------------------------------------------------------------------------------
 
     def commit_if_has_connection(self) -> None:
@@ -265,6 +288,8 @@ class CaptureMixin(metaclass=AdapterMeta):
         if node.resource_type == "seed":
             settle_seed(journey, self._cdme_execute, store, target, self._cdme_seed(node))
         journey.mark_hooks(self._cdme_execute, store, target)
+        if journey.config.witnesses:
+            settle_declared(journey, self._cdme_execute, store, target)
         if not journey.captured:
             if not journey.why_not:
                 journey.why_not = f"the materialization {node.materialized} is not captured yet"

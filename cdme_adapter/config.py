@@ -88,6 +88,8 @@ class CdmeConfig:
     pii: tuple[str, ...] = ()
     control_totals: tuple[str, ...] = ()
     max_change: float | None = None
+    witnesses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Per input: output column → input column."""
     suppress: tuple[Suppression, ...] = ()
     as_roles: tuple[str, ...] = ()
     account_views: bool = True

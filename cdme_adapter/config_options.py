@@ -76,6 +76,18 @@ def _names(raw: Any) -> tuple[str, ...]:
     raise OptionError(show(raw), "a name or a list of names")
 
 
+def _columns(raw: Any) -> dict[str, str]:
+    """A column, a list of them, or ``{output column: input column}``."""
+    if isinstance(raw, Mapping) and raw and all(isinstance(n, str) and n for n in (*raw, *raw.values())):
+        return dict(raw)
+    try:
+        return {name: name for name in _names(raw)}
+    except OptionError:
+        raise OptionError(
+            show(raw), "a column, a list of columns or {output column: input column}"
+        ) from None
+
+
 def _number(expected: str, low: float, high: float, whole: bool = False) -> Parser:
     def parse(raw: Any) -> Any:
         kinds = (int,) if whole else (int, float)
@@ -222,6 +234,7 @@ PARSERS: Mapping[str, Parser] = {
     "key": _names,
     "lineage_mode": lambda raw: LineageMode(_one_of(*(m.value for m in LineageMode))(raw)),
     "cardinality": _by_input(_one_of(*CARDINALITIES)),
+    "witnesses": _by_input(_columns),
     "require": _one_of("exact"),
     "gate": _one_of("error", "warn", "off"),
     "validate": _one_of("warn", "error", "off"),

@@ -410,11 +410,15 @@ class Journey:
             self._edge(store, edge, file, Role.DIRECT, Exactness.OPAQUE, None, seen, self.why_not)
             self.entries.append(self.unknown_entry(file, self.why_not))
         for parent in self.nodes.stored_parents(self.node):
-            current = store.current(parent)
-            seen = InputGeneration(current[0] if current else None, current[1] if current else None)
-            edge = stable_id("edge", self.run_id, self.node.id, parent, Role.DIRECT.value)
-            self._edge(store, edge, parent, Role.DIRECT, Exactness.OPAQUE, None, seen, self.why_not)
-            self.entries.append(self.unknown_entry(parent, self.why_not))
+            self.write_opaque(store, parent, self.why_not)
+
+    def write_opaque(self, store: StoreWriter, parent: str, why: str) -> None:
+        """An edge of which nothing is known below the relation."""
+        current = store.current(parent)
+        seen = InputGeneration(current[0] if current else None, current[1] if current else None)
+        edge = stable_id("edge", self.run_id, self.node.id, parent, Role.DIRECT.value)
+        self._edge(store, edge, parent, Role.DIRECT, Exactness.OPAQUE, None, seen, why)
+        self.entries.append(self.unknown_entry(parent, why))
 
     def unknown_entry(self, parent: str, why: str) -> LedgerEntry:
         """The ledger row of an edge of which nothing is known: never balanced by omission."""

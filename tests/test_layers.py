@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"hooks", "pipeline"}),
     frozenset({"lineage"}),
     frozenset({"emit", "report"}),
-    frozenset({"seeds", "views", "run"}),
+    frozenset({"declared", "seeds", "views", "run"}),
     frozenset({"terminal", "operations"}),
     frozenset(
         {
@@ -37,6 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "dbt_events",
             "dbt_plugin",
             "dbt_session",
+            "python_models",
             "questions_mixin",
         }
     ),
@@ -52,6 +53,7 @@ MAY_IMPORT_DBT = frozenset(
         "dbt_events",
         "dbt_plugin",
         "dbt_session",
+        "python_models",
         "questions_mixin",
     }
 )

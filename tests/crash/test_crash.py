@@ -10,7 +10,7 @@ from tests.crash.boundary import INTERRUPT, RAISE
 from tests.crash.harness import Harness, commits, spread
 from tests.crash.sabotage import SABOTAGES
 
-CAPTURED = ("raw", "t", "g", "v", "i", "s")
+CAPTURED = ("raw", "t", "g", "v", "i", "s", "p")
 
 
 def test_whatever_is_killed_is_of_one_run(tmp_path: Path) -> None:
