@@ -20,8 +20,6 @@ from cdme_adapter.store.ledger_file import write_ledger
 from cdme_adapter.store.retention import collect_garbage
 from cdme_adapter.store.writer import StoreWriter
 
-_JUDGED_ELSEWHERE = ("budget", "grain", "roles", "validate")
-
 
 @dataclass
 class Run:
@@ -89,13 +87,7 @@ class Run:
     def config_of(self, node: NodeInfo) -> tuple[CdmeConfig, list[Finding]]:
         """The node's configuration; raises ConfigError before anything is written."""
         place = Place(node.file)
-        config, findings = parse_config(node.meta, self.project_vars, model=node.id, place=place)
-        return config, findings + [
-            Finding("NOT_IMPLEMENTED", f"{name} is judged by `cdme validate`; a run does not refuse",
-                    "warn", node.id, place)
-            for name in _JUDGED_ELSEWHERE
-            if name in (node.meta or {})
-        ]  # fmt: skip
+        return parse_config(node.meta, self.project_vars, model=node.id, place=place)
 
     def journey(self, node: NodeInfo, compiled: str) -> Journey:
         """Start the journey of a node."""

@@ -38,6 +38,8 @@ LAYERS: tuple[frozenset[str], ...] = (
             "dbt_plugin",
             "dbt_session",
             "python_models",
+            "precompile",
+            "preflight_mixin",
             "questions_mixin",
         }
     ),
@@ -54,6 +56,8 @@ MAY_IMPORT_DBT = frozenset(
         "dbt_plugin",
         "dbt_session",
         "python_models",
+        "precompile",
+        "preflight_mixin",
         "questions_mixin",
     }
 )

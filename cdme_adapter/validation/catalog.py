@@ -7,7 +7,7 @@ Loaded through any ``execute`` that runs a SELECT and returns its rows; nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdme_adapter.validation.relations import Column, Nulls, Relation, minimal
@@ -25,10 +25,20 @@ class Catalog:
     functions: frozenset[str] = frozenset()
     """Names of functions that are not DuckDB's own."""
     execute: Execute | None = None
+    statistics: bool = False
+    """Whether a relation's statistics are read when it is first asked for."""
+    _sharp: dict[str, Relation] = field(default_factory=dict)
 
     def relation(self, name: str) -> Relation | None:
-        """The stored relation of that canonical name."""
-        return self.relations.get(name.lower())
+        """The stored relation of that canonical name, with statistics where they are wanted."""
+        name = name.lower()
+        known = self.relations.get(name)
+        if known is None or not known.rows or not self.statistics or self.execute is None:
+            return known
+        if name not in self._sharp:
+            columns = _with_statistics(self.execute, name, list(known.columns))
+            self._sharp[name] = replace(known, columns=tuple(columns))
+        return self._sharp[name]
 
     def heaviest(self, name: str, columns: Iterable[str]) -> tuple[str, int] | None:
         """The commonest value of these columns and how many rows have it (REQ-F-TRV-006)."""
@@ -75,12 +85,10 @@ def load_catalog(execute: Execute, *, statistics: bool = True) -> Catalog:
     rows = _row_counts(execute) if statistics else {}
     relations = {}
     for name, listed in columns.items():
-        count = rows.get(name)
-        known = _with_statistics(execute, name, listed) if count else listed
         found = minimal(keys.get(name, []))
-        relations[name] = Relation(name, tuple(known), found, bool(found), count)
+        relations[name] = Relation(name, tuple(listed), found, bool(found), rows.get(name))
     macros, functions = _functions(execute)
-    return Catalog(relations, macros, functions, execute)
+    return Catalog(relations, macros, functions, execute, statistics)
 
 
 def _row_counts(execute: Execute) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdme_adapter.config import CdmeConfig, parse_config
@@ -42,6 +42,8 @@ class Node:
     column_types: Mapping[str, str] = field(default_factory=dict)
     incremental_filter: bool = False
     """Whether its SQL asks ``is_incremental()``."""
+    why_no_sql: str = ""
+    """Why ``sql`` is None, where that is known."""
 
     @property
     def stored(self) -> bool:
@@ -87,6 +89,17 @@ class ProjectView:
             if n.resource_type in ("model", "snapshot")
             and ({n.id, n.name, ".".join(n.relation.split(".")[1:])} & wanted)
         ]
+
+    def ancestors(self, start: Iterable[str]) -> set[str]:
+        """These nodes and all that they stand on."""
+        found: set[str] = set()
+        stack = list(start)
+        while stack:
+            current = stack.pop()
+            if current not in found and current in self.nodes:
+                found.add(current)
+                stack += self.nodes[current].depends_on
+        return found
 
     def order(self) -> list[str]:
         """All ids, parents before children."""
@@ -145,6 +158,20 @@ def project_view(
         directory=directory,
         as_roles=tuple([roles] if isinstance(roles, str) else roles),
     )
+
+
+def with_compiled(
+    project: ProjectView, compiled: Mapping[str, str], why_not: Mapping[str, str]
+) -> ProjectView:
+    """The project with the compiled SQL of these nodes, and why others have none."""
+    nodes = dict(project.nodes)
+    for unique_id in {**compiled, **why_not}:
+        nodes[unique_id] = replace(
+            nodes[unique_id],
+            sql=compiled.get(unique_id),
+            why_no_sql=why_not.get(unique_id, ""),
+        )
+    return replace(project, nodes=nodes)
 
 
 _SHIPPED = ("dbt", "dbt_duckdb", "dbt_cdme", "dbt_cdme_internal")

@@ -9,7 +9,11 @@ from typing import Any
 from cdme_adapter.errors import Finding
 
 SEVERITIES = ("info", "warn", "error")
-ALWAYS_REFUSED = frozenset({"ACCESS_DENIED", "BUDGET_EXCEEDED"})
+ALWAYS_REFUSED = frozenset(
+    {"ACCESS_DENIED", "BUDGET_EXCEEDED", "CONFIG_INVALID", "CONFIG_UNKNOWN_KEY", "CONFIG_TYPE"}
+    | {"KEY_COLUMN_MISSING"}
+)
+"""Codes that refuse a run whatever ``validate`` says: what cannot be followed, and what must not be."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Validator:
     def _run(self, select: Iterable[str] | None) -> Report:
         report = Report()
         selected = set(self.project.matching(select))
-        needed = self._ancestors(selected)
+        needed = self.project.ancestors(selected)
         for unique_id in self.project.order():
             if unique_id not in needed:
                 continue
@@ -83,16 +83,6 @@ class Validator:
             report.findings += list(in_macros(self.project))
         self.cache.save(whole=select is None)
         return report
-
-    def _ancestors(self, start: set[str]) -> set[str]:
-        found: set[str] = set()
-        stack = list(start)
-        while stack:
-            current = stack.pop()
-            if current not in found and current in self.project.nodes:
-                found.add(current)
-                stack += self.project.nodes[current].depends_on
-        return found
 
     def _judge(self, node: Node, report: Report) -> Judged | None:
         if node.resource_type in ("source", "seed") or not node.stored:
@@ -182,7 +172,8 @@ class Validator:
         )
         view.denied = forbidden
         if node.language != "sql" or not node.sql:
-            view.why = "a python model" if node.language != "sql" else "no compiled SQL"
+            no_sql = f"it does not compile yet: {node.why_no_sql}" if node.why_no_sql else "no compiled SQL"
+            view.why = "a python model" if node.language != "sql" else no_sql
             view.bound = BindError("CANNOT_BIND", view.why)
             return view
         try:

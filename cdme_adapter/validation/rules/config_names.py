@@ -1,4 +1,4 @@
-"""UNKNOWN_COLUMN, UNKNOWN_RELATION: names under meta.cdme that the model does not have."""
+"""UNKNOWN_COLUMN, KEY_COLUMN_MISSING, UNKNOWN_RELATION: names under meta.cdme that the model does not have."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _columns(view: ModelView) -> Iterator[Said]:
             continue
         near = difflib.get_close_matches(column.lower(), list(names), 1, 0.5)
         yield view.found(
-            "UNKNOWN_COLUMN",
+            "KEY_COLUMN_MISSING" if option == "key" else "UNKNOWN_COLUMN",
             "error",
             f"meta.cdme.{option} names {column}, which the model does not have",
             f"did you mean {names[near[0]]}?" if near else f"it has {', '.join(names.values())}",

@@ -1,0 +1,110 @@
+"""Before the first model of a run the selected ones are judged; a refused run writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.project import Project
+
+TABLE = "{{ config(materialized='table') }}"
+RAW = "id,grp,v\n1,a,10\n2,a,20\n3,b,\n"
+
+
+def with_meta(meta: dict[str, Any], sql: str) -> str:
+    return f"{{{{ config(materialized='table', meta={{'cdme': {meta!r}}}) }}}} {sql}"
+
+
+def content(project: Project) -> str:
+    return hashlib.sha256(Path(project.path).read_bytes()).hexdigest()
+
+
+def seeded(project: Project) -> Project:
+    project.write({"raw.csv": RAW, "good.sql": f"{TABLE} select * from {{{{ ref('raw') }}}}"})
+    project.dbt("seed")
+    return project
+
+
+FAN = "select a.grp, b.id from {{ ref('raw') }} a join {{ ref('raw') }} b on a.grp = b.grp"
+
+
+@pytest.mark.parametrize(
+    ("meta", "sql", "code"),
+    [
+        ({"validate": "error"}, "select idd from {{ ref('raw') }}", "UNKNOWN_COLUMN"),
+        ({"grain": "id"}, FAN, "GRAIN_FANOUT"),
+        ({"budget": {"join_depth": 0}, "validate": False}, FAN, "BUDGET_EXCEEDED"),
+        ({"validate": False}, "select * from {{ ref('secret') }}", "ACCESS_DENIED"),
+        ({"key": "nosuch"}, "select * from {{ ref('raw') }}", "KEY_COLUMN_MISSING"),
+    ],
+)
+def test_a_refused_run_runs_and_writes_nothing(
+    project: Project, meta: dict[str, Any], sql: str, code: str
+) -> None:
+    """Without the dbt package's hooks; not even the schema that dbt would create."""
+    seeded(project).write({
+        "bad.sql": with_meta(meta, sql),
+        "secret.sql": with_meta({"roles": ["boss"]}, "select * from {{ ref('raw') }}"),
+        "s.yml": "seeds: [{name: raw, columns: [{name: id, data_tests: [unique, not_null]}]}]",
+    })  # fmt: skip
+    project.configure(models={"shop": {"+schema": "marts"}}, **{"on-run-start": ["create table hooked(i int)"]})
+    before = content(project)
+    outcome = project.dbt("run", ok=False)
+    assert f"[{code}]" in outcome.text and "bad.sql" in outcome.text and "what to do:" in outcome.text
+    assert "refused before any model ran" in outcome.text
+    assert outcome.status == {}
+    assert content(project) == before
+    assert not (project.root / "target/cdme/ledger.json").exists()
+    # What is not selected refuses nothing.
+    project.dbt("run", "--select", "good")
+    assert project.one("select count(*) from main_marts.good") == 3
+
+
+def test_findings_are_warnings_by_default_and_are_kept(project: Project) -> None:
+    seeded(project).write({"m.sql": f"{TABLE} select * from {{{{ ref('raw') }}}} where grp <> 'b' limit 1"})
+    outcome = project.dbt("run")
+    assert "[NO_TOTAL_ORDER] models/m.sql:1" in outcome.log and "[NULL_DROPPED]" not in outcome.log
+    assert "validation: " in outcome.log
+    kept = {(f["code"], f["model"]) for f in project.file_ledger()["findings"]}
+    assert ("NO_TOTAL_ORDER", "model.shop.m") in kept
+    assert outcome.status == {"good": "success", "m": "success"}
+
+
+def test_an_error_is_a_warning_too_until_it_shall_refuse(project: Project) -> None:
+    seeded(project).write({"bad.sql": f"{TABLE} select idd from {{{{ ref('raw') }}}}"})
+    outcome = project.dbt("run", ok=False)
+    assert "[UNKNOWN_COLUMN] models/bad.sql:1" in outcome.log
+    assert outcome.status == {"good": "success", "bad": "error"}
+    project.configure(vars={"cdme": {"validate": "error"}})
+    outcome = project.dbt("run", ok=False)
+    assert outcome.status == {} and "[UNKNOWN_COLUMN]" in outcome.text
+
+
+def test_compiling_ahead_is_not_noticed(project: Project) -> None:
+    """Jinja that reads may; what it writes, logs or warns happens once; nothing of dbt's is touched."""
+    seeded(project).write({
+        "eph.sql": "{{ config(materialized='ephemeral') }} select id, grp from {{ ref('raw') }}",
+        "onto.sql": TABLE + """{% set found = run_query('select distinct grp from ' ~ ref('raw')) %}
+            {% do log('ONCE', info=true) %}{% do exceptions.warn('WARNED') %}
+            select id, {% for g in found.columns[0].values() | sort if execute %}
+            grp = '{{ g }}' as is_{{ g }}{{ ',' if not loop.last }}{% endfor %} from {{ ref('eph') }}""",
+        "writes.sql": TABLE + """{% if execute %}
+            {% do run_query('insert into main.marks values (1)') %}{% endif %} select 1 as x""",
+        "inc.sql": """{{ config(materialized='incremental') }} select id from {{ ref('raw') }}
+            {% if is_incremental() %} where id > (select max(id) from {{ this }}) {% endif %}""",
+    })  # fmt: skip
+    with project.connect() as con:
+        con.execute("create table marks (i int)")
+    outcome = project.dbt("run")
+    assert project.sql("select * from onto order by id limit 1") == [(1, True, False)]
+    assert project.one("select count(*) from marks") == 1
+    assert outcome.log.count("ONCE") == 1 and outcome.log.count("WARNED") == 1
+    cached = (project.root / "target/cdme/compiled.json").read_text()
+    assert "max(id)" not in cached and "is_a" not in cached and "insert" not in cached
+    written = (project.root / "target/compiled/shop/models/onto.sql").read_text()
+    assert "__dbt__cte__eph" in written and written.count("__dbt__cte__eph as") == 1
+    project.dbt("run", "--select", "inc")
+    assert "max(id)" in (project.root / "target/cdme/compiled.json").read_text()
