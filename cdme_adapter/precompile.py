@@ -40,7 +40,7 @@ class Texts:
     """How many were not in the cache."""
 
 
-class _Compiler(Compiler):  # type: ignore[misc]
+class _Compiler(Compiler):
     """dbt's compiler, which writes no files."""
 
     def _write_node(self, node: Any, split_suffix: str | None = None) -> Any:

@@ -2,7 +2,8 @@
 
 dbt asks the adapter for the schemas of a database before it creates any, before on-run-start hooks
 and before the first model: there a run can be refused with nothing written, with or without the dbt
-package (docs/decisions/0012-refusal.md). A run that does not ask is judged at its first model.
+package (docs/decisions/0016-refusal-before-the-run.md). A run that does not ask is judged at its
+first model.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from cdme_adapter.dbt_session import (
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import CdmeError
 from cdme_adapter.precompile import Precompiler
-from cdme_adapter.validation.before_run import Preflight, announce, judge, refusal
+from cdme_adapter.validation.before_run import Preflight, announce, judge, kept, refusal
 
 logger = AdapterLogger("CDME")
 _JUDGED = frozenset({"run", "build", "snapshot"})
@@ -68,6 +69,12 @@ class PreflightMixin(metaclass=AdapterMeta):
         if getattr(config, "model", None) is not None:
             self._cdme_judge()
         return super().pre_model_hook(config)  # type: ignore[misc]
+
+    def _cdme_new_run(self) -> Any:
+        run = super()._cdme_new_run()  # type: ignore[misc]
+        judged = self._cdme_preflight[1] if self._cdme_preflight else None
+        run.judged = tuple(kept(judged)) if judged is not None else ()
+        return run
 
     def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
         """Looking whether a relation exists does not make a model's text volatile."""
@@ -114,7 +121,8 @@ class PreflightMixin(metaclass=AdapterMeta):
             logger.warning(f"[VALIDATION_FAILED] the models were not judged before the run: {error}")
             logger.debug(traceback.format_exc())
             return None, None
-        logger.debug(f"judged {len(preflight.report.models())} models in {time.perf_counter() - began:.2f} s")
+        seconds = time.perf_counter() - began
+        logger.debug(f"judged {len(preflight.report.models())} models in {seconds:.2f} s")
         for severity, line in announce(preflight.report):
             (logger.warning if severity != "info" else logger.info)(line)
         refused = refusal(preflight.report)

@@ -38,6 +38,8 @@ class Run:
     view_texts: dict[str, str] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    judged: tuple[Finding, ...] = ()
+    """What was found of the selected models before the first of them ran."""
     ledger: dict[str, Any] = field(default_factory=dict)
     """The run's ledger, once it is finished."""
     _prepared: list[str] = field(default_factory=list)
@@ -66,7 +68,13 @@ class Run:
             recover(self.side, self.run_id, self.target_path)
             store.begin_run(self.run_id, self.command, dict(self.versions))
             store.planned(self.run_id, self._planned(database))
+            store.findings(self.run_id, [f for f in self.judged if self._lies_in(f.model, database)])
             self._prepared.append(database)
+
+    def _lies_in(self, node_id: str | None, database: str) -> bool:
+        """Whether a node lies in a database; what is none, a macro, is counted to the first."""
+        node = self.nodes.by_id.get(node_id or "")
+        return not self._prepared if node is None else node.database == database
 
     def _planned(self, database: str) -> list[tuple[str, str, str, list[str] | None]]:
         """The selected nodes that lie in a database; tests are counted to the first one."""

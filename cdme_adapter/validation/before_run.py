@@ -8,7 +8,7 @@ followed always do (REQ-F-AIA-001, REQ-F-TRV-002, REQ-F-TRV-006).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,17 @@ def announce(report: Report, most: int = SHOWN) -> Iterator[tuple[str, str]]:
     if listed or report.suppressed:
         hidden = f", {len(report.suppressed)} suppressed" if report.suppressed else ""
         yield "info", f"validation: {report.summary()}{hidden}"
+
+
+def kept(preflight: Preflight) -> Iterator[Finding]:
+    """The findings that the run's ledger keeps; those of the configuration are the run's own."""
+    nodes = preflight.project.nodes
+    for finding in preflight.report.counted:
+        node = nodes.get(finding.model or "")
+        if node is None or finding not in node.config_findings:
+            yield finding
+    for finding, because in preflight.report.suppressed:
+        yield replace(finding, severity="info", message=f"{finding.message} (suppressed: {because})")
 
 
 def _line(finding: Finding) -> str:

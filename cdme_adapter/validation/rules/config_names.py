@@ -1,4 +1,4 @@
-"""UNKNOWN_COLUMN, KEY_COLUMN_MISSING, UNKNOWN_RELATION: names under meta.cdme that the model does not have."""
+"""UNKNOWN_COLUMN, KEY_COLUMN_MISSING, UNKNOWN_RELATION: what meta.cdme names and is not there."""
 
 from __future__ import annotations
 
