@@ -16,6 +16,7 @@ from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import columns_of, fingerprint, literal, ordinals
 from cdme_adapter.errors import ConfigError, Finding, Place
+from cdme_adapter.file_inputs import register_files
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import stable_id
 from cdme_adapter.store.writer import Generation, StoreWriter
@@ -61,6 +62,9 @@ class Generations:
         ``written``: hooks of the model's own transaction ran before it and may have written to the
         input, so that nobody else sees yet what the model sees.
         """
+        if info.scan is not None:
+            number, count = register_files(execute, self.side, store, info, self.run_id)
+            return InputGeneration(number, self.run_id, count)
         current = store.current(info.id)
         count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
         if current is not None and store.row_count(current[0]) in (None, count):

@@ -14,6 +14,7 @@ from cdme_adapter.accounting import Verdict
 from cdme_adapter.capture.plan import ROOT, CapturePlan
 from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
+from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
@@ -131,6 +132,7 @@ def _add(captured: Captured, execute: Any, plan: CapturePlan, account: InputAcco
             classes[i] = (
                 "filtered", clause.kind.value, clause.sql, VERDICTS[verdict], plan.rank[number],
             )  # fmt: skip
-    for (i,) in execute(f"SELECT rowid FROM {plan.relations[account.relation].quoted}"):
+    dense = ordinals(execute, plan.relations[account.relation].quoted)
+    for (i,) in execute(f"SELECT ordinal FROM {dense.ranks()}"):
         classes.setdefault(i, ("unaccounted",))
     captured.classes[account.relation] = classes

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"column_lineage", "pii"}),
     frozenset({"engines"}),
     frozenset({"store"}),
-    frozenset({"generations", "gate", "settle", "validation"}),
+    frozenset({"file_inputs", "generations", "gate", "settle", "validation"}),
     frozenset({"hooks", "pipeline"}),
     frozenset({"lineage"}),
     frozenset({"emit", "report"}),

@@ -21,3 +21,6 @@ class Catalog(Protocol):
 
     def is_macro(self, function: str) -> bool:
         """Whether the function is a macro that a user defined in the database."""
+
+    def keeps_order(self) -> bool:
+        """Whether the rows of a scan of files come in the order of the files."""

@@ -22,7 +22,11 @@ HIDDEN = "__cdme_"
 
 @dataclass(frozen=True)
 class RelationInfo:
-    """A stored relation as the planner sees it; ``columns`` in order, names as declared."""
+    """A relation as the planner sees it; ``columns`` in order, names as declared.
+
+    Of files, ``scan`` is what stands in FROM (``read_csv('x.csv')``) and ``paths`` its first argument.
+    Where their rows are needed one by one, the scan is kept in a temporary table of that name.
+    """
 
     id: str
     database: str
@@ -30,10 +34,14 @@ class RelationInfo:
     name: str
     columns: tuple[str, ...]
     view_sql: str | None = None
+    scan: str | None = None
+    paths: str | None = None
 
     @property
     def quoted(self) -> str:
-        """The relation's full name, quoted for SQL."""
+        """The relation's full name, quoted for SQL; of files that were not kept, their scan."""
+        if self.scan is not None and not self.name:
+            return self.scan
         parts = (self.database, self.schema, self.name)
         return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 

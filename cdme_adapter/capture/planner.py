@@ -29,6 +29,7 @@ from cdme_adapter.capture.plan import (
     direct_nodes,
 )
 from cdme_adapter.capture.rules import RULES
+from cdme_adapter.capture.rules.files import VIRTUAL
 from cdme_adapter.capture.rules.setops import plan_set_operation
 from cdme_adapter.capture.rules.whole import consult, plan_whole
 from cdme_adapter.capture.scope import Cte, Env, FromGroup, NodeBuilder, Scope
@@ -55,6 +56,7 @@ class Planner:
         self.stage_items: dict[str, list[int | str]] = {}
         self.coarse: list[Coarse] = []
         self.origin = ""
+        self.virtual_names: frozenset[str] = frozenset()
         self._builders: list[NodeBuilder] = [NodeBuilder()]
         self._hidden = 0
         self._stages = 0
@@ -292,6 +294,7 @@ def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
     """
     tree = parse(sql)
     planner = Planner(catalog)
+    planner.virtual_names = VIRTUAL & {column.name.lower() for column in tree.find_all(exp.Column)}
 
     def whole(reason: UnsupportedConstruct) -> Scope:
         consult(planner, tree, {}, reason)

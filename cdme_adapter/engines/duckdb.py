@@ -76,6 +76,10 @@ class DuckDbCatalog:
         """Whether a user's macro has that name."""
         return self._function(function)[2]
 
+    def keeps_order(self) -> bool:
+        """DuckDB does, unless ``preserve_insertion_order`` was switched off."""
+        return bool(self._execute("SELECT current_setting('preserve_insertion_order')")[0][0])
+
     def _function(self, name: str) -> tuple[bool, bool, bool]:
         if self._functions is None:
             rows = self._execute(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cdme_adapter.engines.files import file_fingerprint, paths_of
 from cdme_adapter.store.reader import Generation, Store, quote
 
 Stale = Literal[False, True, "unknown"]
@@ -46,7 +47,7 @@ class Freshness:
 
     def _look(self, generation: Generation) -> Stale:
         if generation.relation.startswith("file."):
-            return "unknown"
+            return self._files(generation)
         if generation.evaluated:
             return False
         count = self._count(generation)
@@ -61,6 +62,12 @@ class Freshness:
         if now is None or generation.fingerprint is None:
             return "unknown"
         return now != generation.fingerprint
+
+    def _files(self, generation: Generation) -> Stale:
+        """Files by path, size and time; of seeds only the table is looked at."""
+        paths = paths_of(generation.fingerprint)
+        now = file_fingerprint(self.store.rows, paths) if paths else None
+        return "unknown" if now is None else now != generation.fingerprint
 
     def _count(self, generation: Generation) -> int | None:
         parts = (generation.database, generation.schema, generation.name)

@@ -8,11 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from cdme_adapter.engines.files import SCAN
 from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.errors import CdmeError, QuestionError
 from cdme_adapter.lineage.values import MASK, Column
 from cdme_adapter.project import Manifest
 from cdme_adapter.store.reader import Connection, Generation, Store, quote
+
+PLACE = ("file", "file_row")
+"""The columns before a file's own that say where a record stands."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +29,19 @@ class Table:
     masked: frozenset[str] = frozenset()
     low: int = 0
     consecutive: bool = True
+    ordered: bool = False
+    """Whether ``name`` brings the ordinal itself, as ``__cdme_ordinal``."""
 
     @cached_property
     def numbered(self) -> bool:
         """Whether DuckDB's row id can be read; a user's column of that name hides it."""
-        return all(c.name.lower() != "rowid" for c in self.columns)
+        return not self.ordered and all(c.name.lower() != "rowid" for c in self.columns)
 
     @property
     def source(self) -> str:
         """Something to select FROM, with the ordinal in reach of :attr:`ordinal`."""
+        if self.ordered:
+            return f"{self.name} AS r"
         if self.numbered and not self.consecutive:
             ranked = "row_number() OVER (ORDER BY rowid) - 1"
             return f"(SELECT *, {ranked} AS __cdme_ordinal FROM {self.name}) AS r"
@@ -47,6 +55,10 @@ class Table:
         if not (self.numbered and self.consecutive):
             return "r.__cdme_ordinal"
         return f"(r.rowid - {self.low})" if self.low else "r.rowid"
+
+    def without_place(self) -> Table:
+        """Files without the columns that say where a record stands in them."""
+        return replace(self, columns=self.columns[len(PLACE) :])
 
     def column(self, name: str) -> Column | None:
         """The column of this name, whatever its case."""
@@ -63,6 +75,8 @@ class Table:
 
 def open_table(con: Connection, generation: Generation, masked: frozenset[str]) -> Table | None:
     """The table that holds a generation's relation, or None where it is gone."""
+    if generation.schema == SCAN:
+        return _open_scan(con, generation, masked)
     parts = (generation.database, generation.schema, generation.name)
     name = ".".join(quote(part) for part in parts if part)
     try:
@@ -78,6 +92,21 @@ def open_table(con: Connection, generation: Generation, masked: frozenset[str]) 
     except Exception:  # a view has no row ids
         return table
     return replace(table, low=found.low, consecutive=found.consecutive)
+
+
+def _open_scan(con: Connection, generation: Generation, masked: frozenset[str]) -> Table | None:
+    """Files as something to fetch from: each record with its file and its row there."""
+    numbered = (
+        "(SELECT *, row_number() OVER (PARTITION BY file ORDER BY __cdme_ordinal) AS file_row FROM "
+        f"(SELECT *, filename AS file, row_number() OVER () - 1 AS __cdme_ordinal FROM {generation.name}))"
+    )
+    try:
+        described = con.execute(f"DESCRIBE SELECT * FROM {generation.name}").fetchall()
+        more = con.execute(f"DESCRIBE SELECT {', '.join(PLACE)} FROM {numbered}").fetchall()
+    except Exception:
+        return None
+    columns = tuple(Column(row[0], str(row[1])) for row in (*more, *described))
+    return Table(generation.relation, numbered, columns, masked, ordered=True)
 
 
 def columns_by_node(store: Store, manifest: Manifest) -> Callable[[str], list[str]]:

@@ -9,9 +9,10 @@ place), they get both: a record that the query would not have used does not chan
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cdme_adapter.engines.files import SCAN
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.evidence import Evidence
 from cdme_adapter.lineage.graph import Node
@@ -22,7 +23,7 @@ from cdme_adapter.lineage.shape import Shape, shape_of
 from cdme_adapter.lineage.stage import RECORD, Stage
 from cdme_adapter.lineage.values import Column
 from cdme_adapter.provenance import Exactness, Role
-from cdme_adapter.store.reader import Edge, Generation, quote
+from cdme_adapter.store.reader import Edge, Generation, literal, quote
 
 TOLERANCE = "1e-9"
 
@@ -49,6 +50,8 @@ class Replay:
     views: list[View] = field(default_factory=list)
     inputs: dict[Node, list[Edge]] = field(default_factory=dict)
     apart: set[Node] = field(default_factory=set)
+    scans: dict[Node, str] = field(default_factory=dict)
+    """The names that files have in the text that is replayed."""
     doubtful: bool = False
 
     @staticmethod
@@ -75,8 +78,23 @@ class Replay:
                 return f"the edge from {edge.input} is opaque"
             self.doubtful |= stale == "unknown"
             self.inputs.setdefault(node, []).append(edge)
+            if node not in self.scans and not self._rename_scan(node):
+                return f"{edge.input} is not read in the model's own text"
         self._split()
         return ""
+
+    def _rename_scan(self, node: Node) -> bool:
+        """Let the text read a table in place of files; whether it now reads what can be copied."""
+        generation = self.ctx.graph.generation(node)
+        if generation is None or generation.schema != SCAN:
+            return True
+        named = generation.name.startswith('"')
+        scan = literal(generation.name[1:-1].replace('""', '"')) if named else generation.name
+        if scan not in self.sql:
+            return False
+        self.scans[node] = f"__cdme_file{len(self.scans)}"
+        self.sql = self.sql.replace(scan, quote(self.scans[node]))
+        return True
 
     def _split(self) -> None:
         """Tell direct occurrences from consulted ones, for relations that are read as both."""
@@ -102,6 +120,12 @@ class Replay:
         source = self.ctx.table(generation) if generation else None
         if generation is None or source is None:
             return f"{node.relation} is no table that can be copied"
+        if node in self.scans:
+            own = self.generation
+            generation = replace(
+                generation, database=own.database, schema=own.schema, name=self.scans[node]
+            )
+            source = source.without_place()
         if node not in self.apart:
             stage.add(generation, source, witnesses(edges, ordinal))
             return None

@@ -40,7 +40,7 @@ class Session:
 
     def table(self, name: str) -> Relation | None:
         """A base table with the ordinal of each record, or None."""
-        if name not in self._names:
+        if name not in self._names and name not in self._tables:
             return None
         if name not in self._tables:
             columns = [Column(row[0], name, row[1]) for row in self._ask(f'DESCRIBE "{name}"')]
@@ -48,6 +48,22 @@ class Session:
             rows = [Row(row, Prov(frozenset({(name, i)}))) for i, row in enumerate(found)]
             self._tables[name] = Relation(columns, rows, frozenset({(name, DIRECT)}))
         return self._tables[name]
+
+    def files(self, function: exp.Expr) -> tuple[str, Relation] | None:
+        """The rows of a scan of files, as ``file.<path>``, or None where this is no such scan."""
+        sql = function.sql("duckdb")
+        path = function.find(exp.Literal)
+        if not sql.lower().startswith(("read_csv", "read_parquet", "read_json")) or path is None:
+            return None
+        name = f"file.{path.name}"
+        if name not in self._tables:
+            columns = [Column(row[0], None, row[1]) for row in self._ask(f"DESCRIBE SELECT * FROM {sql}")]
+            rows = [
+                Row(row, Prov(frozenset({(name, i)})))
+                for i, row in enumerate(self._ask(f"SELECT * FROM {sql}"))
+            ]
+            self._tables[name] = Relation(columns, rows, frozenset({(name, DIRECT)}))
+        return name, self._tables[name]
 
     def view(self, name: str) -> exp.Expr | None:
         """The definition of a view (a CREATE statement), or None."""

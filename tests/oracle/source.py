@@ -126,6 +126,12 @@ def _table_function(context: Context, node: exp.Table) -> Relation:
     if isinstance(function, exp.Values):
         alias = alias_of(node)
         return context.run(function).renamed(alias.table, alias.columns)
+    found = context.session.files(function)
+    if found is not None:
+        name, relation = found
+        context.session.reads.setdefault(name, set()).add((context.path, id(node)))
+        alias = alias_of(node, function.sql("duckdb").split("(")[0].lower())
+        return relation.renamed(alias.table, alias.columns)
     if not isinstance(function, exp.GenerateSeries):
         raise OracleError(f"table function {function.sql('duckdb')}")
     values = evaluate(context, function, [], [Row(())]).values[0]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from cdme_adapter.capture.rules.files import file_of
 from cdme_adapter.capture.rules.shape import has_window
 from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind
 from cdme_adapter.capture.scope import Cte, Env
@@ -140,6 +141,10 @@ class _Reader:
         return self.query(node, env)
 
     def _table(self, node: exp.Table, env: Env) -> set[Read]:
+        files = file_of(self.planner, node, env)
+        if files is not None:
+            self.planner.relations.setdefault(files.id, files)
+            return {(files.id, Role.DIRECT)}
         if not isinstance(node.this, exp.Identifier):
             return self._function(node.this, env)
         cte = env.get(node.name.lower()) if not node.db else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN, ConsultedInput, Port, RelationInfo
+from cdme_adapter.capture.rules.files import file_alias, file_of, kept
 from cdme_adapter.capture.rules.shape import blocks
 from cdme_adapter.capture.rules.whole import plan_whole, whole_item
 from cdme_adapter.capture.scope import Cte, Env, Source, Visible
@@ -60,6 +61,10 @@ def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
         values = item.this.copy()
         values.set("alias", item.args.get("alias"))
         return _values(values)
+    files = file_of(planner, item, env)
+    if files is not None:
+        alias, columns = _alias_of(item)
+        return _stored(planner, kept(planner, files, item), alias or file_alias(item), columns)
     if not isinstance(item.this, exp.Identifier):
         raise not_understood(f"the table function {next(functions(item.this))[1]}() in FROM", item)
     alias, columns = _alias_of(item)
@@ -82,7 +87,7 @@ def _stored(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str
     planner.relations[info.id] = info
     port = Port(planner.hidden("p"), info.id)
     sql = f"(SELECT *, rowid AS {port.column} FROM {info.quoted})"
-    return _named(sql, alias, columns, info.columns, (port,), single=True)
+    return _named(sql, alias, columns, info.columns or None, (port,), single=True)
 
 
 def _view(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, ...]) -> Source:
