@@ -35,24 +35,28 @@ from cdme_adapter.errors import (
     GateError,
     unwritable,
 )
+from cdme_adapter.increment import Increment
 from cdme_adapter.manifest import nodes_of
 from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.python_models import NESTED, run_here, runs_here
 from cdme_adapter.run import Run
 from cdme_adapter.seeds import settle_seed
+from cdme_adapter.store.parts import PartStore
 from cdme_adapter.store.writer import StoreWriter
 from cdme_adapter.views import account_view
 
 logger = AdapterLogger("CDME")
 _NODES = frozenset({"model", "seed", "snapshot"})
+_CAPTURED = frozenset({"table", "incremental", "snapshot"})
 
 
 class _Armed:
     """The query that the next statement of this thread carries."""
 
-    def __init__(self, compiled: str, target: Target) -> None:
+    def __init__(self, compiled: str, target: Target, temporary: bool) -> None:
         self.compiled = compiled
         self.target = target
+        self.temporary = temporary
 
 
 def _as_capture_error(error: Exception) -> CaptureError:
@@ -75,6 +79,7 @@ class CaptureMixin(metaclass=AdapterMeta):
         self._cdme_manifest: Any = None
         self._cdme_side: Any = None
         self._cdme_lock = threading.RLock()
+        self._cdme_turns: dict[str, threading.Lock] = {}
         # The last of all locks: nothing is waited for while it is held.
         self._cdme_side_lock = threading.RLock()
         self._cdme_thread = threading.local()
@@ -152,7 +157,10 @@ class CaptureMixin(metaclass=AdapterMeta):
             info = run.nodes.by_id.get(node.unique_id)
             if info is not None:
                 compiled = getattr(node, "compiled_code", None) or ""
-                journey = run.journey(info, compiled)
+                batch = getattr(getattr(node, "batch", None), "id", None) or ""
+                if batch:
+                    self._cdme_take_turn(info.id)
+                journey = run.journey(info, compiled, batch)
                 self._cdme_thread.journey = journey
                 self._cdme_thread.started = time.perf_counter()
                 self._cdme_thread.closed = False
@@ -167,14 +175,18 @@ class CaptureMixin(metaclass=AdapterMeta):
         """Called where a table's statement is rendered: the next one carries this query."""
         journey = self._journey
         self._cdme_thread.armed = None
-        if journey is None or temporary or journey.node.materialized != "table":
+        if journey is None or journey.node.materialized not in _CAPTURED:
             return ""
+        if not temporary and (relation.schema or "").lower() != journey.node.schema.lower():
+            return ""  # a delta that is kept in a schema of its own
         if header:
             journey.refuse(CaptureError("the model has a sql_header", code="CAPTURE_SQL_HEADER"))
             return ""
         journey.compiled = compiled
         target = Target(relation.database, relation.schema, relation.identifier)
-        self._cdme_thread.armed = _Armed(compiled, target)
+        if temporary:
+            target = Target("temp", "main", relation.identifier)
+        self._cdme_thread.armed = _Armed(compiled, target, temporary)
         return ""
 
     def execute(
@@ -186,6 +198,12 @@ class CaptureMixin(metaclass=AdapterMeta):
         if armed and journey and armed.compiled in sql and "create" in sql.lower():
             self._cdme_thread.armed = None
             return self._cdme_build(journey, armed, sql, auto_begin, fetch, limit)
+        increment = journey.increment if journey else None
+        if journey and increment and increment.meddles(sql):
+            journey.increment = None
+            journey.refuse(CaptureError("the table is written before the delta is brought into it"))
+        elif journey and increment and increment.is_change(sql):
+            return self._cdme_change(journey, increment, sql, auto_begin, fetch, limit)
         return super().execute(sql, auto_begin, fetch, limit)  # type: ignore[misc]
 
     def _cdme_build(
@@ -194,14 +212,17 @@ class CaptureMixin(metaclass=AdapterMeta):
     ) -> Any:  # fmt: skip
         plain: Any = super().execute  # type: ignore[misc]
         connection = self.connections.get_thread_connection()
-        if auto_begin and not connection.transaction_open and not self.connections.disable_transactions:
+        begin = auto_begin or armed.temporary
+        if begin and not connection.transaction_open and not self.connections.disable_transactions:
             self.connections.begin()
         if not connection.transaction_open:
             journey.refuse(CaptureError("the project disables transactions", code="CAPTURE_NO_TRANSACTION"))
             return plain(sql, auto_begin, fetch, limit)
         journey.make_plan(self._cdme_execute)
         if journey.plan is None:
-            return plain(sql, auto_begin, fetch, limit)
+            result = plain(sql, auto_begin, fetch, limit)
+            self._cdme_expect(journey, armed)
+            return result
         done = list(self.connections.journal())
         started = time.perf_counter()
         try:
@@ -212,6 +233,10 @@ class CaptureMixin(metaclass=AdapterMeta):
             result = plain(sql.replace(armed.compiled, query, 1), False, fetch, limit)
             (journey.pair_full if aside else journey.split)(self._cdme_execute, armed.target)
             journey.seconds["execute"] = time.perf_counter() - started
+            if armed.temporary:
+                self.connections.journal()[:] = [*done, (sql, None)]
+                self._cdme_expect(journey, armed)
+                return result
             store = StoreWriter(self._cdme_execute, journey.node.database)
             journey.settle(self._cdme_execute, store, armed.target)
             return result
@@ -221,7 +246,60 @@ class CaptureMixin(metaclass=AdapterMeta):
             if "INTERRUPT" in str(error):  # Ctrl-C, or dbt cancels the query: not to be run again
                 raise DbtRuntimeError(str(error)) from error
             # The capture's fault, or the model's: the plain build tells.
-            return self._cdme_fall_back(journey, error, done, sql, fetch, limit)
+            journey.increment = None
+            result = self._cdme_fall_back(journey, error, done, sql, fetch, limit)
+            if armed.temporary:
+                self._cdme_expect(journey, armed)
+            return result
+
+    def _cdme_expect(self, journey: Journey, armed: _Armed) -> None:
+        """A delta is there: expect the statement that brings it into the table."""
+        node = journey.node
+        if not armed.temporary or journey.why_not == "lineage_mode is off":
+            return
+        if journey.increment is not None:
+            journey.increment = None
+            return journey.refuse(CaptureError("the model makes several deltas"))
+        target = Target(node.database, node.schema, node.identifier)
+        journey.increment = Increment(journey, armed.target, target)
+        store = StoreWriter(self._cdme_execute, node.database)
+        journey.increment.settle_delta(self._cdme_execute, store)
+
+    def _cdme_change(
+        self, journey: Journey, increment: Increment, sql: str, auto_begin: bool, fetch: bool,
+        limit: int | None,
+    ) -> Any:  # fmt: skip
+        """Execute the statement that brings a delta into the table, and account for its rows."""
+        plain: Any = super().execute  # type: ignore[misc]
+        connection = self.connections.get_thread_connection()
+        if auto_begin and not connection.transaction_open and not self.connections.disable_transactions:
+            self.connections.begin()
+        done = list(self.connections.journal())
+        try:
+            pairing = increment.before(self._cdme_execute, sql)
+        except Exception as error:
+            return self._cdme_give_up(journey, error, done, sql, fetch, limit)
+        result = plain(sql, False, fetch, limit)
+        started = time.perf_counter()
+        try:
+            store = StoreWriter(self._cdme_execute, journey.node.database)
+            increment.after(self._cdme_execute, store, pairing)
+        except ConfigError as error:
+            raise DbtRuntimeError(str(error)) from error
+        except Exception as error:
+            return self._cdme_give_up(journey, error, done, sql, fetch, limit)
+        journey.seconds["settle"] = time.perf_counter() - started
+        return result
+
+    def _cdme_give_up(
+        self, journey: Journey, error: Exception, done: list[Any], sql: str, fetch: bool,
+        limit: int | None,
+    ) -> Any:  # fmt: skip
+        """The change was not understood: the table is written, its edges will be opaque."""
+        if "INTERRUPT" in str(error):
+            raise DbtRuntimeError(str(error)) from error
+        journey.increment = None
+        return self._cdme_fall_back(journey, error, done, sql, fetch, limit)
 
     def _cdme_fall_back(
         self, journey: Journey, error: Exception, done: list[Any], sql: str, fetch: bool,
@@ -298,10 +376,13 @@ class CaptureMixin(metaclass=AdapterMeta):
         journey.findings += verdict.findings
         if verdict.refused:
             self._cdme_reject(run, journey, own)
+        if journey.batch:
+            PartStore(store).forget_account(journey.run_id, node.id)
         self._cdme_write(store, journey, "committed", "")
         if own:
             self._cdme_execute("COMMIT")
-        run.states[node.id] = "committed"
+        if run.states.get(node.id) not in ("failed", "rejected"):  # another batch of it, say
+            run.states[node.id] = "committed"
         run.note(journey.entries)
         for finding in verdict.findings:
             if finding.severity == "warn" and finding.code != "NOT_EXACT":
@@ -350,10 +431,32 @@ class CaptureMixin(metaclass=AdapterMeta):
         self._cdme_thread.journey = None
         if journey is None:
             return
+        try:
+            self._cdme_end(journey)
+        finally:
+            self._cdme_give_turn(journey)
+
+    def _cdme_take_turn(self, node: str) -> None:
+        """Batches of one model that dbt runs at once change its table one after another."""
+        with self._cdme_lock:
+            turn = self._cdme_turns.setdefault(node, threading.Lock())
+        turn.acquire()
+        self._cdme_thread.turn = turn
+
+    def _cdme_give_turn(self, journey: Journey) -> None:
+        turn = getattr(self._cdme_thread, "turn", None)
+        if turn is not None:
+            self._cdme_thread.turn = None
+            turn.release()
+
+    def _cdme_end(self, journey: Journey) -> None:
+        """What is left to do once dbt has done with a node."""
         run = self._cdme_begin()
         failed = sys.exc_info()[1]
         if failed is not None:
             self._cdme_failed(run, journey, failed)
+        elif not self._cdme_thread.closed and journey.batch:
+            self._cdme_failed(run, journey, DbtRuntimeError(f"batch {journey.batch} failed"))
         elif not self._cdme_thread.closed:
             self._cdme_thread.journey = journey
             self._cdme_close(journey)
@@ -366,7 +469,8 @@ class CaptureMixin(metaclass=AdapterMeta):
             return
         run.states[journey.node.id] = "failed"
         message = str(failed).strip()
-        if journey.node.stores:
+        journey.entries = []
+        if journey.node.stores and not journey.batch:
             journey.entries = [
                 journey.unknown_entry(parent, "the node failed")
                 for parent in run.nodes.stored_parents(journey.node)

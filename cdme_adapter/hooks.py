@@ -15,7 +15,7 @@ from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Columns, columns_of
 from cdme_adapter.errors import Finding
-from cdme_adapter.provenance import Exactness, Role, stable_id
+from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def settle_hooks(
         if touched:
             return _opaque(journey, store, f"a hook wrote {touched:,} rows of the table")
         left = execute(f"SELECT count(*) FROM {target.quoted}")[0][0]
+        if left != journey.output_count and journey.increment is not None:
+            return _opaque(journey, store, "a hook deleted rows of a table that is changed in place")
         if left != journey.output_count:
             _deleted(journey, execute, store, target, left)
     finally:
@@ -104,7 +106,7 @@ def _without(
     journey: Journey, entry: LedgerEntry, execute: Execute, store: StoreWriter, why: str
 ) -> LedgerEntry:
     """The entry of an input once the deleted rows are taken out."""
-    edge = stable_id("edge", entry.run_id, entry.model, entry.input, entry.role.value)
+    edge = journey.edge_id(entry.input, entry.role)
     execute(f"CREATE OR REPLACE TEMP TABLE {_GONE} AS {store.contributed(edge)}")
     store.renumber_outputs(edge, f"temp.{_RANKS}")
     execute(f"DELETE FROM temp.{_GONE} WHERE i IN ({store.contributed(edge)})")

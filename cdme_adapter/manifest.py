@@ -44,7 +44,9 @@ def _node(node: Any, tested_key: tuple[str, ...]) -> NodeInfo:
         file=node.original_file_path,
         parents=tuple(getattr(getattr(node, "depends_on", None), "nodes", None) or ()),
         meta=block,
-        unique_key=tuple(unique_key) if kind == "model" else (),
+        unique_key=_snapshot_key(config)
+        if kind == "snapshot"
+        else tuple(unique_key if kind == "model" else ()),
         raw_code=getattr(node, "raw_code", "") or "",
         language=str(getattr(node, "language", None) or "sql"),
         source_name=getattr(node, "source_name", "") or "",
@@ -52,6 +54,12 @@ def _node(node: Any, tested_key: tuple[str, ...]) -> NodeInfo:
         pre_hooked=_in_transaction(getattr(config, "pre_hook", None)),
         post_hooked=_in_transaction(getattr(config, "post_hook", None)),
     )
+
+
+def _snapshot_key(config: Any) -> tuple[str, ...]:
+    """The column that dbt makes to tell the versions of a snapshot's records apart."""
+    names = getattr(config, "snapshot_meta_column_names", None)
+    return (str(getattr(names, "dbt_scd_id", None) or "dbt_scd_id"),)
 
 
 def _in_transaction(hooks: Any) -> bool:

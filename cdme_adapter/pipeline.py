@@ -13,6 +13,7 @@ import datetime as dt
 import hashlib
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from cdme_adapter.accounting import (
@@ -36,6 +37,7 @@ from cdme_adapter.gate import Verdict as GateVerdict
 from cdme_adapter.gate import judge_model
 from cdme_adapter.generations import Generations, InputGeneration
 from cdme_adapter.hooks import Before, remember, settle_hooks
+from cdme_adapter.increment import Increment
 from cdme_adapter.locate import file_line, search_line
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
@@ -79,6 +81,12 @@ class Journey:
     captured: bool = False
     output_count: int | None = None
     before: Before | None = None
+    batch: str = ""
+    """Of a microbatch model: which batch this is. Each has a transaction and a generation of its own."""
+    seen: dict[str, InputGeneration] = field(default_factory=dict)
+    """Generations of inputs that were looked up before the statement changed them."""
+    increment: Increment | None = None
+    """The change of a table in place, once its delta is there."""
 
     @property
     def place(self) -> Place:
@@ -93,7 +101,16 @@ class Journey:
     @property
     def generation(self) -> int:
         """The number of the generation that this run makes of the model."""
-        return stable_id("generation", self.node.id, self.run_id)
+        return stable_id("generation", self.node.id, self.stamp)
+
+    @property
+    def stamp(self) -> str:
+        """What tells this journey from every other of the node."""
+        return f"{self.run_id}/{self.batch}" if self.batch else self.run_id
+
+    def edge_id(self, relation: str, role: Role) -> int:
+        """The number of the edge from an input that this journey makes."""
+        return stable_id("edge", self.stamp, self.node.id, relation, role.value)
 
     # -- plan ------------------------------------------------------------------------------------
 
@@ -237,11 +254,7 @@ class Journey:
         settlement = Settlement(execute, self.plan)
         self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
         self._register_output(execute, store, target)
-        for account in settlement.accounts():
-            self._write_account(execute, store, account)
-        for consulted in self.plan.consulted:
-            self._write_consulted(execute, store, consulted.relation, consulted.role,
-                                  consulted.exactness, consulted.why)  # fmt: skip
+        self.write_inputs(execute, store, settlement.accounts())
         settlement.clean()
         for node in self.plan.nodes[:-1]:
             execute(f"DROP TABLE temp.{node.name}")
@@ -250,6 +263,23 @@ class Journey:
             self.before = remember(execute, target)
         self.captured = True
         self.seconds["settle"] = time.perf_counter() - started
+
+    def write_inputs(self, execute: Execute, store: StoreWriter, accounts: Sequence[InputAccount]) -> None:
+        """Write the edges of every input and note their entries."""
+        assert self.plan is not None
+        for account in accounts:
+            self._write_account(execute, store, account)
+        for consulted in self.plan.consulted:
+            self._write_consulted(execute, store, consulted.relation, consulted.role,
+                                  consulted.exactness, consulted.why)  # fmt: skip
+
+    def _seen(self, execute: Execute, store: StoreWriter, relation: str) -> InputGeneration:
+        """The generation of an input that the query read."""
+        assert self.plan is not None
+        if relation in self.seen:
+            return self.seen[relation]
+        info = self.plan.relations[relation]
+        return self.generations.of_input(execute, store, info, self.node.pre_hooked)
 
     def _register_output(self, execute: Execute, store: StoreWriter, target: Target) -> None:
         node = self.node
@@ -269,9 +299,8 @@ class Journey:
 
     def _write_account(self, execute: Execute, store: StoreWriter, account: InputAccount) -> None:
         assert self.plan is not None
-        info = self.plan.relations[account.relation]
-        seen = self.generations.of_input(execute, store, info, self.node.pre_hooked)
-        edge = stable_id("edge", self.run_id, self.node.id, account.relation, Role.DIRECT.value)
+        seen = self._seen(execute, store, account.relation)
+        edge = self.edge_id(account.relation, Role.DIRECT)
         observed = cardinality(account.inputs_per_output, account.outputs_per_input)
         reasons = self._reasons(account)
         status = judge(Role.DIRECT, Exactness.EXACT, account.input_count, account.contributed,
@@ -315,9 +344,8 @@ class Journey:
         exactness: Exactness, why: str,
     ) -> None:  # fmt: skip
         assert self.plan is not None
-        info = self.plan.relations[relation]
-        seen = self.generations.of_input(execute, store, info, self.node.pre_hooked)
-        edge = stable_id("edge", self.run_id, self.node.id, relation, role.value)
+        seen = self._seen(execute, store, relation)
+        edge = self.edge_id(relation, role)
         self._edge(store, edge, relation, role, exactness, None, seen, why)
         if role is Role.DIRECT:  # superset: what became of its records is not known
             unknown = self.unknown_entry(relation, why)
@@ -404,19 +432,22 @@ class Journey:
         if exists:
             self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
         self._register_output(execute, store, target)
-        for file in files_read(self.compiled):
-            edge = stable_id("edge", self.run_id, self.node.id, file, Role.DIRECT.value)
-            seen = InputGeneration(None, None)
-            self._edge(store, edge, file, Role.DIRECT, Exactness.OPAQUE, None, seen, self.why_not)
-            self.entries.append(self.unknown_entry(file, self.why_not))
-        for parent in self.nodes.stored_parents(self.node):
-            self.write_opaque(store, parent, self.why_not)
+        self.coarse_edges(store)
+
+    def coarse_edges(self, store: StoreWriter) -> None:
+        """Opaque edges from all that the node reads."""
+        for relation in self.coarse_inputs():
+            self.write_opaque(store, relation, self.why_not)
+
+    def coarse_inputs(self) -> list[str]:
+        """The files and stored relations that a node reads, as far as its text and dbt tell."""
+        return [*files_read(self.compiled), *self.nodes.stored_parents(self.node)]
 
     def write_opaque(self, store: StoreWriter, parent: str, why: str) -> None:
         """An edge of which nothing is known below the relation."""
-        current = store.current(parent)
+        current = None if parent.startswith("file.") else store.current(parent)
         seen = InputGeneration(current[0] if current else None, current[1] if current else None)
-        edge = stable_id("edge", self.run_id, self.node.id, parent, Role.DIRECT.value)
+        edge = self.edge_id(parent, Role.DIRECT)
         self._edge(store, edge, parent, Role.DIRECT, Exactness.OPAQUE, None, seen, why)
         self.entries.append(self.unknown_entry(parent, why))
 

@@ -97,14 +97,15 @@ class Run:
         place = Place(node.file)
         return parse_config(node.meta, self.project_vars, model=node.id, place=place)
 
-    def journey(self, node: NodeInfo, compiled: str) -> Journey:
+    def journey(self, node: NodeInfo, compiled: str, batch: str = "") -> Journey:
         """Start the journey of a node."""
         config, findings = self.config_of(node)
         self.prepare(node.database)
-        self.states[node.id] = "started"
+        if not batch or self.states.get(node.id) not in ("failed", "rejected"):
+            self.states[node.id] = "started"
         return Journey(
             self.run_id, node, config, self.nodes, self.generations, compiled, self.view_texts,
-            list(findings),
+            list(findings), batch=batch,
         )  # fmt: skip
 
     def note(self, entries: list[LedgerEntry]) -> None:

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"engines"}),
     frozenset({"store"}),
     frozenset({"file_inputs", "generations", "gate", "settle", "validation"}),
-    frozenset({"hooks", "pipeline"}),
+    frozenset({"hooks", "pairing", "carry", "increment", "pipeline"}),
     frozenset({"lineage"}),
     frozenset({"emit", "report"}),
     frozenset({"declared", "seeds", "views", "run"}),

@@ -30,7 +30,10 @@ class Evidence:
 
     @property
     def claimed(self) -> str:
-        """(i) that the last map of a chain names, whether or not an output leads to it."""
+        """(i) that the last map of a chain names, whether or not an output leads to it; of a table
+        that is changed in place, those behind rows that are in the map of its part."""
+        if self.edge.rows is not None:
+            return f"SELECT DISTINCT i FROM ({self._chains('')})"
         selects = [
             f"SELECT DISTINCT i FROM {self.edge.store}.store_pairs WHERE map = {chain[-1]}"
             for chain in self.edge.chains
@@ -51,8 +54,8 @@ class Evidence:
 
     @property
     def contributed(self) -> str:
-        """(i) of the witnesses of rows that exist."""
-        return f"SELECT DISTINCT i FROM ({self.pairs})"
+        """(i) of the witnesses of rows that exist, those that earlier runs carried included."""
+        return f"SELECT DISTINCT i FROM ({self.pairs}) UNION {self.edge.carried}"
 
     @property
     def filtered(self) -> str:

@@ -95,7 +95,7 @@ def _subgraph(ctx: Context, target: Node, wanted: str, roles: tuple[Role, ...]) 
     sources = [node for node in order if node.relation == wanted and node != target]
     if not sources:
         return None
-    source = min(sources, key=lambda n: (ctx.stale(n) is True, -n.generation))
+    source = max(sources, key=lambda n: (ctx.stale(n) is not True, ctx.graph.seen_at(n), n.generation))
     useful = leading_to(order, hops, lambda node: node == source)
     down: Down = {}
     for node in order:

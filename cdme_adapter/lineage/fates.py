@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import VERDICTS, Edge, StoredReason, literal
 
 UNACCOUNTED, FILTERED, ERROR, UNKNOWN, CONTRIBUTED = 1, 2, 3, 4, 5
@@ -115,7 +116,8 @@ class Fates:
         """The table (ord, code) of a node's records."""
         hops = self.down.get(node, [])
         parts = [part for edge, following in hops for part in self._evidence(node, edge, following)]
-        floor = max((UNKNOWN * _CLASS for edge, _ in hops if not edge.known), default=0)
+        unsure = [edge for edge, _ in hops if not edge.known or self._undecided(edge)]
+        floor = UNKNOWN * _CLASS if unsure else 0
         default = max(self._unaccounted(node), floor)
         known = " UNION ALL ".join(parts) or "SELECT NULL::BIGINT, NULL::BIGINT WHERE false"
         best = f"SELECT ord, max(code) AS code FROM ({known}) e(ord, code) GROUP BY ord"
@@ -124,6 +126,38 @@ class Fates:
             f" FROM {self._universe(node)} u LEFT JOIN ({best}) b ON b.ord = u.ord"
         )
         return table
+
+    def _carried_code(self, source: Node, edge: Edge, following: Node) -> int:
+        """What is known of a record that earlier runs carried: that it reached this model. Where its
+        rows went from there is told by the earlier edges, as far as they start at the same node."""
+        if following == self.order[-1]:
+            return CONTRIBUTED * _CLASS
+        earlier = [e for e, node in self.down.get(source, []) if node == following and not e.own]
+        every = [o for o in self._earlier_edges(edge) if o not in earlier]
+        return UNKNOWN * _CLASS if every else UNACCOUNTED * _CLASS
+
+    def _earlier_edges(self, edge: Edge) -> list[Edge]:
+        """The edges from the same input by which earlier runs wrote rows that are still there."""
+        return [
+            other for other in self.ctx.store.outputs_of(edge.output_generation)
+            if other.input == edge.input and not other.own and other.role is Role.DIRECT
+        ]  # fmt: skip
+
+    def _undecided(self, edge: Edge) -> bool:
+        """Whether what this edge lost may stand behind rows of earlier runs, nobody knows which."""
+        if not edge.own or edge.rows is None or edge.input == edge.model:
+            return False
+        return any(not self._comparable(other, edge) for other in self._earlier_edges(edge))
+
+    def _comparable(self, other: Edge, edge: Edge) -> bool:
+        """Whether the records of two edges of one input can be told to be the same."""
+        if other.exactness is Exactness.OPAQUE:
+            return False
+        if other.input_generation == edge.input_generation:
+            return True
+        found = self.ctx.store.generations
+        then, now = (found.get(e.input_generation or 0) for e in (other, edge))
+        return bool(then and now and then.key_columns and then.key_columns == now.key_columns)
 
     def _unaccounted(self, node: Node) -> int:
         places = [self.places[following.relation] for _, following in self.down.get(node, [])]
@@ -144,6 +178,10 @@ class Fates:
     def _evidence(self, source: Node, edge: Edge, following: Node) -> list[str]:
         """SELECTs of (ord, code): what an edge's metadata shows of its input's records."""
         parts = [self._carried(edge, path, chain, following) for path, chain in enumerate(edge.chains)]
+        parts.append(
+            f"SELECT i, {self._carried_code(source, edge, following)}"
+            f" FROM ({edge.carried}) c{self._only(source)}"
+        )
         place = self.places[following.relation] * _PLACE
         base = FILTERED * _CLASS + place + self._edge_at[edge.id] * _EDGE
         ranks = " ".join(

@@ -60,6 +60,11 @@ class Graph:
         """What the store knows of a node; None where its metadata is gone."""
         return self.store.generations.get(node.generation)
 
+    def seen_at(self, node: Node) -> str:
+        """When a node's content was first seen; "" where nothing is known of it."""
+        generation = self.generation(node)
+        return generation.created_at if generation else ""
+
     def parents(self, node: Node) -> list[tuple[Edge, Node]]:
         """The hops from an output generation to its inputs' generations."""
         return [(e, self.node(e.input, e.input_generation)) for e in self.store.outputs_of(node.generation)]

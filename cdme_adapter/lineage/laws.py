@@ -70,10 +70,15 @@ def _direct(edges: list[Edge]) -> list[Edge]:
     return [e for e in edges if e.role is Role.DIRECT and e.exactness is not Exactness.OPAQUE]
 
 
+def _accounted(edges: list[Edge]) -> list[Edge]:
+    """Those of the run that left the table as it is: an account is the whole table's, of that run."""
+    return [edge for edge in _direct(edges) if edge.own]
+
+
 def zero_loss(context: Context, model: str, edges: list[Edge]) -> list[str]:
     """|input| = |contributed| + |filtered| + |errors|, recounted (law 1, REQ-F-ACC-001)."""
     selects = []
-    for edge in _direct(edges):
+    for edge in _accounted(edges):
         e, law = evidence_of(context, edge), "zero_loss"
         if e.outputs is None and not e.evaluated:
             selects.append(_failed(law, model, edge.input, "the model's table has changed"))
@@ -132,7 +137,7 @@ def _against_ledger(e: Evidence) -> str:
 def exclusive(context: Context, model: str, edges: list[Edge]) -> list[str]:
     """No record is in two classes (law 2)."""
     selects = []
-    for edge in _direct(edges):
+    for edge in _accounted(edges):
         e, law = evidence_of(context, edge), "exclusive"
         both = f"({e.contributed}) INTERSECT ({e.filtered})"
         selects.append(_rows(law, edge, "contributed and filtered", both))
@@ -183,7 +188,7 @@ def isomorphism(context: Context, model: str, edges: list[Edge]) -> list[str]:
     """
     direct, law = [e for e in edges if e.role is Role.DIRECT], "isomorphism"
     declared = [e for e in direct if e.declared == "1:1"]
-    if not declared and len(direct) != 1:
+    if not declared and len({e.input for e in direct}) != 1:
         return [_failed(law, model, "", "no edge is declared 1:1 (meta.cdme.cardinality)")]
     selects = []
     for edge in declared or direct:
@@ -194,9 +199,10 @@ def isomorphism(context: Context, model: str, edges: list[Edge]) -> list[str]:
         twice = "SELECT {0} FROM ({1}) GROUP BY {0} HAVING count(*) > 1"
         selects.append(_rows(law, edge, "an input record in several outputs", twice.format("i", e.pairs)))
         selects.append(_rows(law, edge, "an output of several input records", twice.format("o", e.pairs)))
-        bare = f"({e.outputs}) EXCEPT (SELECT o FROM ({e.pairs}))"
+        others = [evidence_of(context, o).pairs for o in direct if o.input == edge.input]
+        bare = f"({e.outputs}) EXCEPT (SELECT o FROM ({' UNION '.join(others)}))"
         selects.append(_rows(law, edge, "an output without an input record", bare))
-        if e.records is not None:
+        if e.records is not None and edge.own:
             unused = f"({e.records}) EXCEPT ({e.everyone})"
             selects.append(_rows(law, edge, "an input record without an output", unused))
     return selects

@@ -106,6 +106,8 @@ def _audits(ctx: Context, model: str, question: ReconcileQuestion) -> Iterator[A
         return
     seen: set[str] = set()
     for edge, node in ctx.graph.parents(ctx.graph.node(model, generation.id)):
+        if not edge.own:
+            continue  # an earlier run's, of rows that are still there: what it read may well be gone
         if edge.input not in seen:
             yield audit_content(ctx, edge, node)
             source = ctx.graph.generation(node)

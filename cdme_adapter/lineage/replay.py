@@ -71,6 +71,8 @@ class Replay:
         if self.shape.sample:
             return "not_replayable: it samples"
         for edge, node in self.ctx.graph.parents(self.ctx.graph.node(self.model, self.generation.id)):
+            if not edge.own:
+                continue  # an earlier run's, whose SQL is not at hand
             stale = self.ctx.stale(node)
             if stale is True:
                 return f"{edge.input} has changed since it was read"
@@ -245,11 +247,16 @@ def _equal(column: Column) -> str:
 
 
 def sample_of(ctx: Context, generation: Generation, size: int, seed: int) -> list[int]:
-    """Ordinals of output records, the same for the same seed; all of them for size 0."""
+    """Ordinals of output records, the same for the same seed; all of them for size 0.
+
+    Of a table that is changed in place: of those that its last run alone wrote.
+    """
     table = ctx.need_table(generation)
+    own = ctx.store.written_last(generation)
     order = f"hash({table.ordinal} + {seed} * 7919), {table.ordinal}"
     limit = f" LIMIT {size}" if size else ""
-    rows = ctx.store.rows(f"SELECT {table.ordinal} FROM {table.source} ORDER BY {order}{limit}")
+    only = f" WHERE {table.ordinal} IN ({own})" if own else ""
+    rows = ctx.store.rows(f"SELECT {table.ordinal} FROM {table.source}{only} ORDER BY {order}{limit}")
     return sorted(row[0] for row in rows)
 
 

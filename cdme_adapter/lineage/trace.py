@@ -136,9 +136,13 @@ def _records(
         if question.fetch
         else {o: {"key": {"rowid": o}, "record": None} for o in picked}
     )
+    generation = ctx.graph.generation(start)
+    wrote = ctx.store.writers(generation, picked) if generation else {}
+    latest = generation.run_id if generation else ""
     return [
         {
             **own[ordinal],
+            "run_id": latest if latest in wrote.get(ordinal, [latest]) else wrote[ordinal][-1],
             "generated": origin not in witnessed,
             "witnesses": [shown.entry(e, question.limit) for e in reached.get(origin, [])],
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdme_adapter.lineage.graph import Graph, Hops, Node, ordered
 from cdme_adapter.lineage.scratch import Scratch
@@ -87,6 +87,8 @@ class Walk:
         exactness = layer.exactness.meet(edge.exactness)
         opaque = set(layer.opaque)
         found: list[Layer] = []
+        if edge.rows is not None and not edge.chains and not self.forward:
+            layer = self._of_part(layer, edge)
         if not edge.known and not edge.whole:
             opaque |= set(layer.owner)
         elif layer.table is not None and edge.whole:
@@ -100,6 +102,17 @@ class Walk:
             part.exactness = exactness
             part.paths = _extend(layer, step[::-1] if self.forward else step, part.origins)
         return found
+
+    def _of_part(self, layer: Layer, edge: Edge) -> Layer:
+        """The origins that reach rows of the part of the table that an edge without maps speaks of."""
+        if layer.table is None:
+            return layer
+        rows = self.graph.store.rows(
+            f"SELECT DISTINCT t.tag FROM {layer.table} t SEMI JOIN ({edge.part}) p ON p.o = t.ord"
+        )
+        tags = {row[0] for row in rows}
+        owner = {origin: tag for origin, tag in layer.owner.items() if tag in tags}
+        return replace(layer, table=layer.table if owner else None, owner=owner)
 
     def _chain(self, layer: Layer, edge: Edge, chain: tuple[int, ...]) -> Layer:
         have, get = ("i", "o") if self.forward else ("o", "i")

@@ -97,6 +97,7 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
     )
     totals = _totals(execute, run_id, schema)
     edges = []
+    batches = _batches(execute, run_id, schema)
     for *values, reasons, keys in rows:
         edge = dict(zip(COLUMNS, values, strict=True))
         edge["key"] = list(keys or []) or ["rowid"]
@@ -104,6 +105,9 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
         found = totals.get((edge["model"], edge["input"], edge["role"]))
         if found:
             edge["control_totals"] = found
+        own = batches.get((edge["model"], edge["input"], edge["role"]))
+        if own:
+            edge["batches"] = own
         edge["metadata"] = {
             "contributed": f"{schema}.reverse_join",
             "filtered": f"{schema}.filtered_keys",
@@ -123,6 +127,25 @@ def _totals(execute: Execute, run_id: str, schema: str) -> dict[tuple[str, str, 
     ):
         values = (column, kind, reason, verdict, records, nulls, total, exact)
         found[edge[0], edge[1], edge[2]].append(dict(zip(names, values, strict=True)))
+    return found
+
+
+_BATCH = (
+    "id", "input_count", "contributed_count", "filtered_count", "error_count", "unaccounted_count",
+    "consulted_count", "delta_count", "new_rows", "updated_rows", "carried_rows", "deleted_rows",
+)  # fmt: skip
+
+
+def _batches(
+    execute: Execute, run_id: str, schema: str
+) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """A run's own equations of tables that are changed in place, by (model, input, role)."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for model, source, role, *values in execute(
+        f"SELECT model, input, role, batch, {', '.join(_BATCH[1:])} FROM {schema}.store_batches"
+        f" WHERE run_id = {_text(run_id)} ORDER BY written_at, batch"
+    ):
+        found.setdefault((model, source, role), []).append(dict(zip(_BATCH, values, strict=True)))
     return found
 
 

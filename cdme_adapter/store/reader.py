@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.errors import StoreError, StoreVersionError
 from cdme_adapter.provenance import Exactness, LineageMode, Role
+from cdme_adapter.store.parts import rows_map
 from cdme_adapter.store.schema import READS, SCHEMA, VERSION
 
 
@@ -76,6 +77,24 @@ class Edge:
     why: str
     store: str
     chains: tuple[tuple[int, ...], ...] = ()
+    rows: int | None = None
+    """The map from the rows of a table that was changed in place to the part that the edge is of;
+    the first map of every chain. None: the edge is of all rows."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the run that left the table as it is made the edge: then it has an account."""
+        return self.rows in (None, rows_map(self.output_generation, self.output_generation))
+
+    @property
+    def part(self) -> str:
+        """A SELECT of (o, i): the model's rows that the edge is of, where it is not of all."""
+        return f"SELECT o, i FROM {self.store}.store_pairs WHERE map = {self.rows}"
+
+    @property
+    def carried(self) -> str:
+        """A SELECT of (i): records that are witnesses of rows through edges of earlier runs alone."""
+        return f"SELECT i FROM {self.store}.store_carried WHERE edge = {self.id}"
 
     @property
     def known(self) -> bool:
@@ -187,6 +206,40 @@ class Store:
         """The generation that is in a relation now, where CDME wrote the relation."""
         return self.generations.get(self.current.get(relation, -1))
 
+    def parts(self, generation: Generation) -> dict[int, str]:
+        """The maps to the parts of a table that is changed in place, with the run that wrote each."""
+        return dict(
+            self.rows(
+                f"SELECT map, run_id FROM {generation.store}.store_parts WHERE generation = {generation.id}"
+            )
+        )
+
+    def written_last(self, generation: Generation) -> str:
+        """A SELECT of the ordinals that the last run alone wrote; "" where that is all of them."""
+        own = rows_map(generation.id, generation.id)
+        others = [number for number in self.parts(generation) if number != own]
+        if not others:
+            return ""
+        pairs = f"SELECT o FROM {generation.store}.store_pairs WHERE map"
+        return f"{pairs} = {own} EXCEPT {pairs} IN ({', '.join(map(str, others))})"
+
+    def writers(self, generation: Generation, ordinals: Iterable[int]) -> dict[int, list[str]]:
+        """The runs that wrote some rows of a generation, the earliest first; none for its own run."""
+        parts = self.parts(generation)
+        if not parts:
+            return {}
+        maps = ", ".join(str(number) for number in parts)
+        found: dict[int, list[str]] = defaultdict(list)
+        for ordinal, number in self.rows(
+            f"SELECT p.o, p.map FROM {generation.store}.store_pairs p"
+            " JOIN (SELECT DISTINCT unnest(?::BIGINT[]) AS ord) w ON w.ord = p.o"
+            f" WHERE p.map IN ({maps}) ORDER BY p.o",
+            [sorted(set(ordinals))],
+        ):
+            if parts[number] not in found[ordinal]:
+                found[ordinal].append(parts[number])
+        return found
+
     def latest_generation(self, relation: str) -> Generation | None:
         """The current generation, else the one that was seen last."""
         found = self.current_generation(relation)
@@ -242,7 +295,9 @@ def check_version(store: Store) -> None:
 
 _LIVE = """WITH RECURSIVE live(generation) AS (
  SELECT generation FROM {current}
- UNION SELECT e.input_generation FROM {edges} e JOIN live ON e.output_generation = live.generation)
+ UNION SELECT e.input_generation FROM {edges} e JOIN live ON e.output_generation = live.generation
+ WHERE e.input <> e.model OR e.role = 'direct' OR EXISTS (SELECT 1 FROM {current} c
+  WHERE c.generation = e.output_generation AND c.run_id = e.run_id))
 """
 
 
@@ -273,10 +328,14 @@ def _edges(store: Store) -> Iterable[Edge]:
     live = _LIVE.format(current=store.table("store_current"), edges=store.table("store_edges"))
     for schema in store.schemas:
         chains: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for edge, path, map_id in store.rows(
-            f"SELECT edge, path, map FROM {schema}.store_steps ORDER BY edge, path, step"
+        parts: dict[int, int] = {}
+        for edge, path, step, map_id in store.rows(
+            f"SELECT edge, path, step, map FROM {schema}.store_steps ORDER BY edge, path, step"
         ):
-            chains[edge][path].append(map_id)
+            if step == 0:
+                parts[edge] = map_id
+            else:
+                chains[edge][path].append(map_id)
         rows = store.rows(
             live + f"SELECT {columns} FROM {schema}.store_edges"
             " WHERE output_generation IN (SELECT generation FROM live) ORDER BY edge"
@@ -299,4 +358,5 @@ def _edges(store: Store) -> Iterable[Edge]:
                 r[12] or "",
                 schema,
                 paths,
+                parts.get(r[0]),
             )

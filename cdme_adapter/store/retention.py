@@ -1,6 +1,9 @@
 """Retention: metadata of a replaced generation goes once nothing refers to it any more.
 
-A generation is live while it is in a table now, or while an edge of a live generation reads it.
+A generation is live while it is in a table now, or while an edge of a live generation reads it. A
+table that is changed in place keeps the maps of the generations that wrote its rows: its own edges name
+them. What it only consulted of its own earlier rows does not keep those rows alive, but for the last
+change: else a table with ``select max(at) from {{ this }}`` would keep every generation that it ever had.
 Runs at the end of a run, alone, so that models' transactions never delete each other's rows.
 """
 
@@ -13,7 +16,9 @@ _LIVE = (
     " SELECT generation FROM {s}.store_current"
     " UNION"
     " SELECT e.input_generation FROM live l JOIN {s}.store_edges e"
-    " ON e.output_generation = l.generation WHERE e.input_generation IS NOT NULL)"
+    " ON e.output_generation = l.generation WHERE e.input_generation IS NOT NULL"
+    " AND (e.input <> e.model OR e.role = 'direct' OR EXISTS (SELECT 1 FROM {s}.store_current c"
+    " WHERE c.generation = e.output_generation AND c.run_id = e.run_id)))"
 )
 
 
@@ -30,15 +35,16 @@ def collect_garbage(execute: Execute, schema: str) -> int:
     if not dead:
         return 0
     gone = "(VALUES " + ", ".join(f"({edge})" for edge in dead) + ")"
-    maps = f"SELECT map FROM {schema}.store_steps WHERE edge IN (FROM {gone})"
+    kept = f"SELECT map FROM {schema}.store_steps WHERE edge NOT IN (FROM {gone})"
+    maps = f"SELECT map FROM {schema}.store_steps WHERE edge IN (FROM {gone}) EXCEPT {kept}"
     execute("BEGIN")
     try:
         execute(f"DELETE FROM {schema}.store_pairs WHERE map IN ({maps})")
-        for table in ("store_steps", "store_filtered", "store_reasons", "store_edges"):
+        for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
             execute(f"DELETE FROM {schema}.{table} WHERE edge IN (FROM {gone})")
-        kept = f"SELECT generation FROM ({live} SELECT generation FROM live)"
-        for table in ("store_keys", "store_generations"):
-            execute(f"DELETE FROM {schema}.{table} WHERE generation NOT IN ({kept})")
+        named = f"SELECT generation FROM ({live} SELECT generation FROM live)"
+        for table in ("store_keys", "store_parts", "store_generations"):
+            execute(f"DELETE FROM {schema}.{table} WHERE generation NOT IN ({named})")
         execute("COMMIT")
     except Exception:
         execute("ROLLBACK")

@@ -11,6 +11,12 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_pairs``: the maps, as (o, i) ordinal pairs.
 * ``store_filtered``: input ordinals of an edge that a clause removed.
 * ``store_reasons``: the clauses of an edge; ``reason`` is the place in the picky order.
+* ``store_parts``: a table that was changed in place is the union of parts, one for each generation
+  that wrote rows which are still there; ``map`` leads from its rows to those of the part. Every edge of
+  such a generation says as step 0 which part it belongs to (docs/decisions/0020-in-place.md).
+* ``store_carried``: input ordinals of an edge that this run's query left out and that are witnesses
+  of rows which an earlier run wrote and which are still there.
+* ``store_batches``: a run's own equation of a table that was changed in place, batch by batch.
 * ``store_keys``: declared keys of the records of a generation, as JSON text.
 * ``store_planned``: the nodes that a run selected, written before its first model, so that the ledger
   of a run that was killed can be finished; ``inputs`` is NULL for what stores no rows.
@@ -24,7 +30,7 @@ A model's transaction only appends and touches rows of its own model, so that th
 from __future__ import annotations
 
 VERSION = 2
-READS = 1
+READS = 2
 """The oldest version whose tables ``reader.py`` understands."""
 SCHEMA = "cdme"
 
@@ -47,6 +53,14 @@ TABLES: dict[str, str] = {
         "input_run_id VARCHAR, why VARCHAR"
     ),
     "store_steps": "edge BIGINT, path INTEGER, step INTEGER, steps INTEGER, map BIGINT",
+    "store_parts": "generation BIGINT, part BIGINT, run_id VARCHAR, map BIGINT",
+    "store_carried": "edge BIGINT, i BIGINT",
+    "store_batches": (
+        "run_id VARCHAR, model VARCHAR, input VARCHAR, role VARCHAR, batch VARCHAR, "
+        "input_count BIGINT, contributed_count BIGINT, filtered_count BIGINT, error_count BIGINT, "
+        "unaccounted_count BIGINT, consulted_count BIGINT, delta_count BIGINT, new_rows BIGINT, "
+        "updated_rows BIGINT, carried_rows BIGINT, deleted_rows BIGINT, written_at TIMESTAMPTZ"
+    ),
     "store_pairs": "map BIGINT, o BIGINT, i BIGINT",
     "store_filtered": "edge BIGINT, i BIGINT, reason INTEGER, verdict TINYINT",
     "store_reasons": (

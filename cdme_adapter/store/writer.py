@@ -253,23 +253,32 @@ class StoreWriter:
 
     def chain(self, edge: int, path: int, maps: Sequence[tuple[int, str]]) -> None:
         """One path of an edge: (map number, SELECT of o and i) from the output inwards."""
-        rows = [(edge, path, step, len(maps), number) for step, (number, _) in enumerate(maps, 1)]
-        self._insert("store_steps", rows)
+        self.steps(edge, path, [number for number, _ in maps])
         for number, pairs in maps:
-            self.execute(
-                f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}) ORDER BY o, i"
-            )
+            self.map(number, pairs)
+
+    def steps(self, edge: int, path: int, maps: Sequence[int]) -> None:
+        """One path of an edge over maps that are written elsewhere, from the output inwards."""
+        rows = [(edge, path, step, len(maps), number) for step, number in enumerate(maps, 1)]
+        self._insert("store_steps", rows)
+
+    def map(self, number: int, pairs: str) -> None:
+        """One map: ``pairs`` is a SELECT of (o, i)."""
+        self.execute(
+            f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}) ORDER BY o, i"
+        )
 
     # -- what a transaction takes back of its own -------------------------------------------------
 
     def forget(self, generation: int) -> None:
         """Delete everything written of a generation and of the edges that lead to it."""
         edges = f"SELECT edge FROM {self.schema}.store_edges WHERE output_generation = {generation}"
-        maps = f"SELECT map FROM {self.schema}.store_steps WHERE edge IN ({edges})"
+        others = f"SELECT map FROM {self.schema}.store_steps WHERE edge NOT IN ({edges})"
+        maps = f"SELECT map FROM {self.schema}.store_steps WHERE edge IN ({edges}) EXCEPT {others}"
         self.execute(f"DELETE FROM {self.schema}.store_pairs WHERE map IN ({maps})")
-        for table in ("store_steps", "store_filtered", "store_reasons", "store_edges"):
+        for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE edge IN ({edges})")
-        for table in ("store_keys", "store_generations"):
+        for table in ("store_keys", "store_parts", "store_generations"):
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE generation = {generation}")
 
     def contributed(self, edge: int) -> str:
@@ -290,7 +299,7 @@ class StoreWriter:
         """The maps of each path of an edge, from the output inwards."""
         rows = self.execute(
             f"SELECT list(map ORDER BY step) FROM {self.schema}.store_steps"
-            f" WHERE edge = {edge} GROUP BY path ORDER BY path"
+            f" WHERE edge = {edge} AND step > 0 GROUP BY path ORDER BY path"
         )
         return [list(row[0]) for row in rows]
 

@@ -1,0 +1,189 @@
+"""The table's equation: what this run's query left out may stand behind a row of an earlier run.
+
+A record of an input is a witness of the table as it is now if it is one of a row that this run wrote,
+or of a row that an earlier run wrote and that is still there. The latter is read from the earlier
+edges: by ordinal where they speak of the same generation of the input, by the declared key where it
+is another. Where there is no key it cannot be decided, and the ledger says UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cdme_adapter.accounting import LedgerEntry, Status, Verdict
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.pairing import KEPT, PUT, RowCounts
+from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.settle import InputAccount
+from cdme_adapter.store.parts import PartStore, StoredEdge, rows_map
+
+if TYPE_CHECKING:
+    from cdme_adapter.increment import Increment
+    from cdme_adapter.pipeline import Journey
+
+UNDECIDED = "which of its records stand behind rows of earlier runs cannot be decided without a stable key"
+
+
+@dataclass
+class Carry:
+    """The equations of one increment, input by input."""
+
+    execute: Execute
+    parts: PartStore
+    increment: Increment
+    counts: RowCounts
+    undecided: dict[str, str] = field(default_factory=dict)
+    """By input: why it cannot be decided what earlier runs carried."""
+    _carried: dict[str, str] = field(default_factory=dict)
+    _number: int = 0
+
+    def _new(self, select: str) -> str:
+        self._number += 1
+        name = f"cdme_carry_{self._number}"
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
+        self.increment._temp.append(name)
+        return f"temp.{name}"
+
+    def _count(self, rows: str) -> int:
+        return int(self.execute(f"SELECT count(*) FROM {rows}")[0][0])
+
+    # -- one input -------------------------------------------------------------------------------
+
+    def table_account(self, account: InputAccount) -> InputAccount:
+        """The account of the delta's query as that of the table."""
+        whole = account.contributed == account.input_count
+        every = self._reached(account, landed=False)
+        fresh = every if self._all_landed() else self._reached(account, landed=True)
+        skipped = self._new(f"SELECT i FROM {every} EXCEPT SELECT i FROM {fresh}")
+        if whole and not self._count(skipped):
+            return account
+        carried = self._earlier(account.relation, fresh)
+        self._carried[account.relation] = carried
+        lost = self._lost(account, skipped, carried)
+        reasons = self.execute(f"SELECT clause, verdict, count(*) FROM {lost} GROUP BY ALL ORDER BY ALL")
+        missing = None
+        if account.unaccounted_sql:
+            missing = self._new(f"SELECT i FROM {account.unaccounted_sql} EXCEPT SELECT i FROM {carried}")
+        filtered = self._count(lost)
+        return replace(
+            account,
+            contributed=self._count(fresh) + self._count(carried),
+            filtered=filtered,
+            unaccounted=self._count(missing) if missing else 0,
+            lost=lost if filtered else None,
+            unaccounted_sql=missing,
+            reasons=tuple((int(a), int(b), int(c)) for a, b, c in reasons),
+        )
+
+    def _all_landed(self) -> bool:
+        """Whether every row of the delta is in the table."""
+        landed = self._count(f"(SELECT DISTINCT d FROM temp.{PUT})")
+        return landed == self._count(self.increment.source.quoted)
+
+    def _reached(self, account: InputAccount, landed: bool) -> str:
+        """The records (i) that are witnesses of the delta's rows, or of those that are in the table."""
+        arms = []
+        for chain in account.chains:
+            maps = " JOIN ".join(
+                f"{part.sql} AS m{n}" + (f" ON m{n}.o = m{n - 1}.i" if n else "")
+                for n, part in enumerate(chain)
+            )
+            only = f" WHERE m0.o IN (SELECT d FROM temp.{PUT})" if landed else ""
+            arms.append(f"SELECT m{len(chain) - 1}.i FROM {maps}{only}")
+        return self._new(" UNION ".join(arms) or "SELECT NULL::BIGINT AS i WHERE FALSE")
+
+    def _lost(self, account: InputAccount, skipped: str, carried: str) -> str:
+        """The filtered records (i, clause, verdict): those of the query, then what was discarded."""
+        plan = self.increment.journey.plan
+        assert plan is not None
+        last = len(plan.clauses) - 1
+        arms = [f"SELECT i, {last} AS clause, {Verdict.EXCLUDED.number} AS verdict FROM {skipped}"]
+        if account.lost:
+            arms.append(f"SELECT i, clause, verdict FROM {account.lost}")
+        earlier = self._lost_before(account.relation)
+        now = f"SELECT * FROM ({' UNION ALL '.join(arms)}) AS l ANTI JOIN {carried} AS c USING (i)"
+        if not earlier:
+            return self._new(now)
+        ranks = "CASE clause " + " ".join(f"WHEN {c} THEN {r}" for c, r in enumerate(plan.rank)) + " END"
+        return self._new(
+            f"WITH now AS ({now}), every AS (SELECT *, 1 AS turn FROM now UNION ALL"
+            f" SELECT e.*, 0 FROM ({earlier}) AS e SEMI JOIN now USING (i))"
+            f" SELECT i, clause, verdict FROM every"
+            f" QUALIFY row_number() OVER (PARTITION BY i ORDER BY {ranks} DESC, turn DESC) = 1"
+        )
+
+    def _lost_before(self, relation: str) -> str:
+        """What the batch of this run before this one lost of the same content, (i, clause, verdict):
+        a record that only the bounds of this batch left out was judged further in its own batch."""
+        journey, previous = self.increment.journey, self.increment.previous
+        assert journey.plan is not None
+        if not journey.batch or previous is None or previous[1] != journey.run_id:
+            return ""
+        now = self.increment.seen[relation].number
+        arms = []
+        for edge in self.parts.edges(previous[0]):
+            own = edge.rows in (None, rows_map(previous[0], previous[0]))
+            same = edge.row.input == relation and edge.row.input_generation == now
+            if own and same and edge.row.role == Role.DIRECT.value:
+                clauses = [
+                    (clause.sql, clause.kind.value, journey.plan.rank[n], n)
+                    for n, clause in enumerate(journey.plan.clauses)
+                ]
+                arms.append(self.parts.filtered(edge.row.number, clauses))
+        return " UNION ALL ".join(arms)
+
+    # -- earlier runs ----------------------------------------------------------------------------
+
+    def _earlier(self, relation: str, fresh: str) -> str:
+        """The records (i) that are witnesses of rows of earlier runs, and not of this one's."""
+        journey = self.increment.journey
+        seen = self.increment.seen[relation]
+        if relation == journey.node.id:
+            known = self.increment.previous is not None and seen.number == self.increment.previous[0]
+            if not known:
+                self.undecided[relation] = UNDECIDED
+            rows = f"SELECT was AS i FROM temp.{KEPT}" if known else "SELECT NULL::BIGINT AS i WHERE FALSE"
+            return self._new(f"({rows}) EXCEPT SELECT i FROM {fresh}")
+        arms = []
+        for edge in self.parts.edges(journey.generation):
+            mine = edge.rows == rows_map(journey.generation, journey.generation)
+            if edge.row.input == relation and edge.row.role == Role.DIRECT.value and not mine:
+                arms += self._through(edge, seen.number)
+        rows = " UNION ".join(arms) or "SELECT NULL::BIGINT AS i WHERE FALSE"
+        return self._new(f"({rows}) EXCEPT SELECT i FROM {fresh}")
+
+    def _through(self, edge: StoredEdge, now: int | None) -> list[str]:
+        """A SELECT of the present ordinals behind an earlier run's rows; none where undecidable."""
+        relation = edge.row.input
+        if edge.row.exactness == Exactness.OPAQUE.value or edge.rows is None:
+            self.undecided[relation] = "rows of earlier runs may stand on it, of which nothing is known"
+            return []
+        pairs = self.parts.pairs([(edge.rows, *maps) for maps in edge.paths])
+        if edge.row.input_generation == now and now is not None:
+            return [f"SELECT i FROM ({pairs})"]
+        if not self._count(f"({pairs})"):
+            return []
+        then = edge.row.input_generation
+        keys = self.parts.key_columns(then) if then is not None else ()
+        if now is None or then is None or not keys or keys != self.parts.key_columns(now):
+            self.undecided[relation] = UNDECIDED
+            return []
+        return [
+            f"SELECT n.ordinal AS i FROM ({pairs}) AS p JOIN {self.parts.keys(then)} AS t"
+            f" ON t.ordinal = p.i JOIN {self.parts.keys(now)} AS n ON n.key = t.key"
+        ]
+
+    # -- what is written -------------------------------------------------------------------------
+
+    def judged(self, entry: LedgerEntry) -> LedgerEntry:
+        """The entry; UNKNOWN where it was not decidable what earlier runs carried."""
+        why = self.undecided.get(entry.input)
+        if why is None or entry.role is not Role.DIRECT or not entry.filtered_count:
+            return entry
+        return replace(entry, status=Status.UNKNOWN, why=why)
+
+    def keep(self, journey: Journey) -> None:
+        """Write the carried records of each input beside its edge."""
+        for relation, rows in self._carried.items():
+            self.parts.carried(journey.edge_id(relation, Role.DIRECT), rows)
