@@ -17,6 +17,7 @@ from dbt.adapters.events.logging import AdapterLogger
 from dbt_common.exceptions import DbtRuntimeError
 
 from cdme_adapter.accounting import Status
+from cdme_adapter.contents import remember_content
 from cdme_adapter.dbt_events import Listener
 from cdme_adapter.dbt_session import (
     command_name,
@@ -372,6 +373,8 @@ class CaptureMixin(metaclass=AdapterMeta):
             if not journey.why_not:
                 journey.why_not = f"the materialization {node.materialized} is not captured yet"
             journey.write_coarse(self._cdme_execute, store, target)
+        if journey.output_count is not None:
+            remember_content(self._cdme_execute, store, journey.generation, target.quoted)
         verdict = journey.gate()
         journey.findings += verdict.findings
         if verdict.refused:

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"column_lineage", "pii"}),
     frozenset({"engines"}),
     frozenset({"store"}),
-    frozenset({"file_inputs", "generations", "gate", "settle", "validation"}),
+    frozenset({"contents", "file_inputs", "generations", "gate", "settle", "validation"}),
     frozenset({"hooks", "pairing", "carry", "increment", "pipeline"}),
     frozenset({"lineage"}),
     frozenset({"emit", "report"}),

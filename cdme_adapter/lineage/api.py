@@ -125,15 +125,17 @@ class Questions:
         sample: int = 10,
         seed: int = 0,
         limit: int = DEFAULT_LIMIT,
+        against: str | None = None,
         progress: Callable[[list[str]], Any] = iter,
     ) -> dict[str, Any]:
         """The laws of docs/concepts.md over ``models``, all by default.
 
         Replay takes ``sample`` output records of each model, chosen by ``seed``; 0 is all of them.
+        ``against`` is a run: the tables are compared with what it left in them, and nothing else is done.
         """
         from cdme_adapter.lineage.reconcile import ReconcileQuestion, reconcile
 
-        question = ReconcileQuestion(tuple(models), sample, seed, limit)
+        question = ReconcileQuestion(tuple(models), sample, seed, limit, against)
         return reconcile(self.context(), question, self.target_path, progress)
 
     def law_sql(self, law: str, model: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdme_adapter.accounting import Kind
+from cdme_adapter.contents import Content, content_of
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.relations import Table
@@ -44,6 +45,20 @@ def audit_content(ctx: Context, edge: Edge, node: Node) -> Audit:
         return Audit(edge.input, "generation", count, "violation", why)
     why = "it has changed since it was read: run dbt again"
     return Audit(edge.input, "generation", count, "unknown", why)
+
+
+def audit_table(ctx: Context, generation: Generation) -> Audit | None:
+    """Whether the table is what its run left there, every value of it (REQ-F-ADJ-006)."""
+    held, table = Content.parse(generation.fingerprint), ctx.table(generation)
+    now = content_of(ctx.store.rows, table.name) if held and table else None
+    if held is None or now is None:
+        return None
+    changed = held.changed(now)
+    if not changed and held.whole == now.whole:
+        return Audit(None, "content", now.rows, "exact")
+    said = f"other values in {', '.join(changed)}" if changed else "the same values in other rows"
+    why = f"its table is not what its run left there: {said}"
+    return Audit(None, "content", now.rows, "violation", why)
 
 
 def audit_keys(ctx: Context, relation: str, generation: Generation) -> Audit | None:

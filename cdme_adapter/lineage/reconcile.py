@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cdme_adapter.lineage.audits import Audit, audit_content, audit_keys, audit_reasons
+from cdme_adapter.lineage.against import against
+from cdme_adapter.lineage.audits import Audit, audit_content, audit_keys, audit_reasons, audit_table
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.laws import law_sql
 from cdme_adapter.lineage.relations import fetch_keys
@@ -29,13 +30,14 @@ _WORST = ("violation", "unknown", "superset", "exact")
 class ReconcileQuestion:
     """What is to be checked: models (all by default), how many records of each, and how chosen.
 
-    ``sample`` 0 is all records.
+    ``sample`` 0 is all records. ``against`` is a run: then its contents are compared, nothing else.
     """
 
     models: tuple[str, ...] = ()
     sample: int = 10
     seed: int = 0
     limit: int = DEFAULT_LIMIT
+    against: str | None = None
 
 
 def on_own_connection(ctx: Context) -> Context:
@@ -56,9 +58,12 @@ def reconcile(
     wanted = [own.resolve(name, "model") for name in question.models]
     models = sorted(wanted or [m for m in own.store.current if _has_edges(own, m)])
     entries: list[dict[str, Any]] = []
+    if question.against is not None:
+        entries = against(own, list(progress(models)), question.against, question.limit)
+        models = []
     for model in progress(models):
         entries += [_entry(model, audit) for audit in _audits(own, model, question)]
-    if not question.models:
+    if not question.models and question.against is None:
         entries += _ledger_entries(own, target_path)
     verdict = _worst([entry["verdict"] for entry in entries])
     why = next((e["why"] for e in entries if e["verdict"] == verdict and e["why"]), "")
@@ -67,6 +72,7 @@ def reconcile(
         "why": why,
         "seed": question.seed,
         "sample": question.sample or None,
+        **({"against": question.against} if question.against is not None else {}),
         "edges": entries,
     }
 
@@ -116,6 +122,9 @@ def _audits(ctx: Context, model: str, question: ReconcileQuestion) -> Iterator[A
                 yield keys
         seen.add(edge.input)
         yield from audit_reasons(ctx, edge, node, question.sample * 10, question.seed)
+    whole = audit_table(ctx, generation)
+    if whole:
+        yield whole
     own_keys = audit_keys(ctx, model, generation)
     if own_keys:
         yield own_keys

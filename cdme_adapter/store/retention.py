@@ -4,12 +4,16 @@ A generation is live while it is in a table now, or while an edge of a live gene
 table that is changed in place keeps the maps of the generations that wrote its rows: its own edges name
 them. What it only consulted of its own earlier rows does not keep those rows alive, but for the last
 change: else a table with ``select max(at) from {{ this }}`` would keep every generation that it ever had.
+Of a
+model's replaced generations one row stays with a hash of the content, of the last one also how its
+keys changed (changes.py): `cdme reconcile --against` compares with them.
 Runs at the end of a run, alone, so that models' transactions never delete each other's rows.
 """
 
 from __future__ import annotations
 
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.store.changes import keep_changes
 
 _LIVE = (
     "WITH RECURSIVE live(generation) AS ("
@@ -43,8 +47,16 @@ def collect_garbage(execute: Execute, schema: str) -> int:
         for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
             execute(f"DELETE FROM {schema}.{table} WHERE edge IN (FROM {gone})")
         named = f"SELECT generation FROM ({live} SELECT generation FROM live)"
-        for table in ("store_keys", "store_parts", "store_generations"):
-            execute(f"DELETE FROM {schema}.{table} WHERE generation NOT IN ({named})")
+        changed = ", ".join(map(str, keep_changes(execute, schema, named))) or "NULL"
+        execute(
+            f"DELETE FROM {schema}.store_keys WHERE generation NOT IN ({named})"
+            f" AND (generation IN ({changed})) IS NOT TRUE"
+        )
+        execute(f"DELETE FROM {schema}.store_parts WHERE generation NOT IN ({named})")
+        execute(
+            f"DELETE FROM {schema}.store_generations WHERE generation NOT IN ({named})"
+            " AND (fingerprint LIKE 'content:%') IS NOT TRUE"
+        )
         execute("COMMIT")
     except Exception:
         execute("ROLLBACK")

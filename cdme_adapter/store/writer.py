@@ -229,6 +229,13 @@ class StoreWriter:
             f" {sql_value(list(g.key_columns))}::VARCHAR[], now())"
         )
 
+    def mark(self, generation: int, fingerprint: str) -> None:
+        """Set the fingerprint of a generation that the same transaction made."""
+        self.execute(
+            f"UPDATE {self.schema}.store_generations SET fingerprint = {literal(fingerprint)}"
+            f" WHERE generation = {generation}"
+        )
+
     def make_current(self, relation: str, generation: int, run_id: str) -> None:
         """Say which generation a model's table holds now."""
         self.execute(f"DELETE FROM {self.schema}.store_current WHERE relation = {literal(relation)}")

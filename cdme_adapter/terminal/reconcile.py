@@ -23,8 +23,11 @@ _COLUMNS = ("model", "input", "law", "checked", "verdict", "why", "missing")
               help="Records of each model that are replayed.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Replay every record.")
 @click.option("--seed", default=0, show_default=True, help="Which records the sample takes.")
+@click.option("--against", metavar="RUN", help="Compare with what this run left in the tables instead.")
 @common_options
-def command(common: Common, models: tuple[str, ...], sample: int, every: bool, seed: int) -> int:
+def command(
+    common: Common, models: tuple[str, ...], sample: int, every: bool, seed: int, against: str | None
+) -> int:
     """Check the laws: recount every account, and replay the original SQL on witnesses.
 
     Exits 1 on a violation. Without MODELS, all that are stored and ledger.json too.
@@ -35,8 +38,9 @@ def command(common: Common, models: tuple[str, ...], sample: int, every: bool, s
         names = models or tuple(questions.context().store.current)
         models = tuple(m for m in names if keeps(questions.context().resolve(m)))
     answer = questions.reconcile(
-        models, sample=0 if every else sample, seed=seed, limit=common.limit, progress=_progress
-    )
+        models, sample=0 if every else sample, seed=seed, limit=common.limit, against=against,
+        progress=_progress,
+    )  # fmt: skip
     emit(common.output, answer, _lines, _rows)
     return 1 if answer["verdict"] == "violation" else 0
 
@@ -52,6 +56,11 @@ def _progress(models: list[str]) -> Iterable[str]:
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     verdict = styled(answer["verdict"], fg=_COLOURS[answer["verdict"]], bold=True)
+    if "against" in answer:
+        yield f"{verdict}  (against run {answer['against']})"
+        yield ""
+        yield from _compared(answer["edges"])
+        return
     chosen = "all records" if answer["sample"] is None else f"samples of {answer['sample']}"
     yield f"{verdict}  (replay of {chosen}, seed {answer['seed']})"
     yield ""
@@ -66,6 +75,27 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         named = "; ".join(cell(key) for key in entry["missing"][:5])
         if named:
             yield f"      {named}" + (" …" if len(entry["missing"]) > 5 else "")
+
+
+def _compared(entries: list[dict[str, Any]]) -> Iterator[str]:
+    """One line per model: rows then and now, keys lost and added; below, what is to be said."""
+    rows = [
+        [
+            short(e["model"]),
+            e["verdict"],
+            *("–" if e[name] is None else number(e[name])
+              for name in ("rows_then", "rows_now", "missing_count", "added_count")),
+        ]
+        for e in entries
+    ]  # fmt: skip
+    yield from table(["model", "verdict", "rows then", "now", "keys lost", "added"], rows, 2, range(2, 6))
+    for entry in entries:
+        if entry["why"]:
+            yield f"  {short(entry['model'])}: {entry['why']}"
+        for name, word in (("missing", "lost"), ("added", "added")):
+            if entry[name]:
+                more = " …" if (entry[f"{name}_count"] or 0) > 5 else ""
+                yield f"      {word}: " + "; ".join(cell(key) for key in entry[name][:5]) + more
 
 
 def _by_model(entries: list[dict[str, Any]]) -> list[list[str]]:

@@ -1,0 +1,80 @@
+"""What a run left in a table, in a few numbers: so that it can be compared with what is there later.
+
+The order of rows does not matter: two runs of several threads may write them in different orders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.rows import FINGERPRINT_CELLS, columns_of, quote
+from cdme_adapter.store.writer import StoreWriter
+
+MARK = "content:"
+"""Begins the fingerprint of a generation that CDME wrote itself."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """``whole`` is a hash of all rows, ``columns`` one of each column; ``inputs`` the generations that
+    were read, by relation, None where nobody saw which."""
+
+    rows: int
+    whole: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, int | None] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """As it is stored."""
+        return MARK + json.dumps(
+            {"rows": self.rows, "whole": self.whole, "columns": self.columns, "inputs": self.inputs}
+        )
+
+    @staticmethod
+    def parse(text: str | None) -> Content | None:
+        """From what is stored; None where nothing was.
+
+        >>> Content.parse(Content(2, "7", {"a": "1"}).text())
+        Content(rows=2, whole='7', columns={'a': '1'}, inputs={})
+        """
+        if not text or not text.startswith(MARK):
+            return None
+        held: dict[str, Any] = json.loads(text[len(MARK) :])
+        return Content(held["rows"], held["whole"], held["columns"], held["inputs"])
+
+    def changed(self, other: Content) -> list[str]:
+        """The columns that hold other values, or that only one of the two has."""
+        names = [*self.columns, *(name for name in other.columns if name not in self.columns)]
+        return [name for name in names if self.columns.get(name) != other.columns.get(name)]
+
+
+def content_of(execute: Execute, relation: str) -> Content | None:
+    """The content of a relation now; None where hashing it would cost too much.
+
+    ``relation`` is a quoted name. Sums of hashes: no order, and duplicates count.
+    """
+    names = [name for name, _ in columns_of(execute, relation)]
+    count = int(execute(f"SELECT count(*) FROM {relation}")[0][0])
+    if not names or count * len(names) > FINGERPRINT_CELLS:
+        return None
+    every = [", ".join(map(quote, names)), *map(quote, names)]
+    sums = ", ".join(f"coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR" for columns in every)
+    whole, *each = execute(f"SELECT {sums} FROM {relation}")[0]
+    return Content(count, whole, dict(zip(names, each, strict=True)))
+
+
+def remember_content(execute: Execute, store: StoreWriter, generation: int, relation: str) -> None:
+    """Keep the content of a table, in the transaction that wrote it, after all of its hooks."""
+    found = content_of(execute, relation)
+    if found is None:
+        return
+    inputs = execute(
+        f"SELECT input, max(input_generation) FROM {store.schema}.store_edges"
+        f" WHERE output_generation = {generation} GROUP BY input ORDER BY input"
+    )
+    held = Content(found.rows, found.whole, found.columns, {row[0]: row[1] for row in inputs})
+    store.mark(generation, held.text())
