@@ -4,9 +4,9 @@ A generation is live while it is in a table now, or while an edge of a live gene
 table that is changed in place keeps the maps of the generations that wrote its rows: its own edges name
 them. What it only consulted of its own earlier rows does not keep those rows alive, but for the last
 change: else a table with ``select max(at) from {{ this }}`` would keep every generation that it ever had.
-Of a
-model's replaced generations one row stays with a hash of the content, of the last one also how its
-keys changed (changes.py): `cdme reconcile --against` compares with them.
+Of a model's replaced generations one row stays, with a hash of the content, of the last one also how
+its keys changed (changes.py): `cdme reconcile --against` compares with them.
+
 Runs at the end of a run, alone, so that models' transactions never delete each other's rows.
 """
 
