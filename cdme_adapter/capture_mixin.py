@@ -28,6 +28,8 @@ from cdme_adapter.dbt_session import (
     whole_manifest,
 )
 from cdme_adapter.declared import settle_declared
+from cdme_adapter.emission import COMMANDS, warm_up
+from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import (
     CaptureError,
@@ -44,6 +46,7 @@ from cdme_adapter.run import Run
 from cdme_adapter.seeds import settle_seed
 from cdme_adapter.store.parts import PartStore
 from cdme_adapter.store.writer import StoreWriter
+from cdme_adapter.telling_mixin import TellingMixin
 from cdme_adapter.views import account_view
 
 logger = AdapterLogger("CDME")
@@ -68,7 +71,7 @@ def _as_capture_error(error: Exception) -> CaptureError:
     return CaptureError(text.splitlines()[0] if text else type(error).__name__)
 
 
-class CaptureMixin(metaclass=AdapterMeta):
+class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
     """Mix in before the engine's adapter: ``class CdmeAdapter(CaptureMixin, DuckDBAdapter)``."""
 
     connections: Any
@@ -124,13 +127,13 @@ class CaptureMixin(metaclass=AdapterMeta):
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         self._cdme_manifest = manifest
-        vars_ = {**self.config.vars.to_dict(), **(self.config.cli_vars or {})}
+        warm_up()
         run = Run(
             run_id=invocation_id(),
             command=command_name(),
             versions=versions(manifest),
             nodes=nodes_of(manifest),
-            project_vars=vars_.get("cdme"),
+            project_vars=self._cdme_vars(),
             target_path=target_path,
             side=self._cdme_side_execute,
             selected=selected_ids(),
@@ -504,17 +507,25 @@ class CaptureMixin(metaclass=AdapterMeta):
 
     def _cdme_finish(self) -> None:
         run = self._cdme_run
+        interrupted = isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit))
+        outcomes = self._cdme_listener.take()
         if run is None:
+            if outcomes and command_name() in COMMANDS and is_configured():
+                self._cdme_tell_outcomes(outcomes, interrupted)
             return
         self._cdme_run = None
-        interrupted = isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit))
         retried = retried_ids(run.target_path)
         if retried is not None:
             run.selected = retried
         try:
-            status = run.finish(interrupted, self._cdme_listener.outcomes)
+            status = run.finish(interrupted, outcomes)
             logger.info(f"run {run.run_id} is {status.value}")
+            if is_configured() and run.databases:
+                self._cdme_tell(run.databases[0], [*run.recovered, run.ledger])
         finally:
-            if self._cdme_side is not None:
-                self._cdme_side.close()
-                self._cdme_side = None
+            self._cdme_close_side()
+
+    def _cdme_close_side(self) -> None:
+        if self._cdme_side is not None:
+            self._cdme_side.close()
+            self._cdme_side = None

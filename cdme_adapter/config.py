@@ -57,7 +57,6 @@ NOT_IMPLEMENTED = frozenset(
         "circuit_breaker",
         "temporal",
         "pii",
-        "emit",
         "control_totals",
         "max_change",
     }

@@ -24,6 +24,11 @@ class Listener:
         """Listen until dbt sets up its events for the next invocation."""
         add_callback_to_manager(self.hear)
 
+    def take(self) -> dict[str, Outcome]:
+        """The outcomes, once: dbt cleans its connections up more than once."""
+        found, self.outcomes = self.outcomes, {}
+        return found
+
     def hear(self, event: Any) -> None:
         """Called by dbt for each of its events, on whatever thread it happens."""
         if event.info.name == "NodeFinished":

@@ -55,6 +55,8 @@ class QuestionsMixin(metaclass=AdapterMeta):
         try:
             if operation == "validate":
                 text, fine = self._cdme_validate(arguments)
+            elif operation == "emit":
+                text, fine = self._cdme_emit(**arguments)
             else:
                 text, fine = ask(self._cdme_questions(), operation, arguments)
         except CdmeError as error:
@@ -77,6 +79,15 @@ class QuestionsMixin(metaclass=AdapterMeta):
         )
         text = json.dumps(report.as_json(), indent=2) if output == "json" else render(report)
         return text, exit_code(report, fail_on) == 0
+
+    def _cdme_emit(
+        self, timeout: float | None = None, discard: bool = False, output: str = "table"
+    ) -> tuple[str, bool]:
+        from cdme_adapter.emit.command import emit_waiting, lines
+
+        answer = emit_waiting(self._cdme_rows, timeout, discard)
+        text = json.dumps(answer, indent=2) if output == "json" else "\n".join(lines(answer))
+        return text, not answer["waiting"]
 
     @available.parse(lambda *args, **kwargs: "select 1 where false")
     def cdme_law_sql(self, law: str, relation: str) -> str:

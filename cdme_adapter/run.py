@@ -42,6 +42,8 @@ class Run:
     """What was found of the selected models before the first of them ran."""
     ledger: dict[str, Any] = field(default_factory=dict)
     """The run's ledger, once it is finished."""
+    recovered: list[dict[str, Any]] = field(default_factory=list)
+    """The ledgers of earlier runs that this one had to finish."""
     _prepared: list[str] = field(default_factory=list)
     generations: Generations = field(init=False)
 
@@ -65,7 +67,7 @@ class Run:
                 if isinstance(error, CdmeError) or "read-only" not in str(error):
                     raise
                 raise unwritable(database, error) from error
-            recover(self.side, self.run_id, self.target_path)
+            self.recovered += recover(self.side, self.run_id, self.target_path)
             store.begin_run(self.run_id, self.command, dict(self.versions))
             store.planned(self.run_id, self._planned(database))
             store.findings(self.run_id, [f for f in self.judged if self._lies_in(f.model, database)])
@@ -96,6 +98,11 @@ class Run:
         """The node's configuration; raises ConfigError before anything is written."""
         place = Place(node.file)
         return parse_config(node.meta, self.project_vars, model=node.id, place=place)
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """The databases that the run has written to, the first one first."""
+        return tuple(self._prepared)
 
     def journey(self, node: NodeInfo, compiled: str, batch: str = "") -> Journey:
         """Start the journey of a node."""

@@ -40,6 +40,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "python_models",
             "precompile",
             "preflight_mixin",
+            "emission",
             "questions_mixin",
         }
     ),

@@ -61,8 +61,8 @@ def _own_name(project: Project) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def connect(project: Project) -> Any:
-    """A connection of its own on which the project's databases are attached read-only."""
+def connect(project: Project, writable: bool = False) -> Any:
+    """A connection of its own on which the project's databases are attached, read-only by default."""
     import duckdb
 
     if project.database_path in ("", ":memory:"):
@@ -75,11 +75,11 @@ def connect(project: Project) -> Any:
     try:
         for name, value in project.settings.items():
             _setting(con, name, value)
-        attach(con, project.database_path, project.database_name)
+        attach(con, project.database_path, project.database_name, writable)
         con.execute(f"USE {quote(project.database_name)}")
         for other in project.attach:
             if other.type in ("", "duckdb"):
-                attach(con, other.path, other.alias)
+                attach(con, other.path, other.alias, writable)
     except Exception:
         con.close()
         raise
@@ -98,8 +98,8 @@ def _setting(con: Any, name: str, value: Any) -> None:
         return
 
 
-def attach(con: Any, path: str, alias: str) -> None:
-    """Attach a database file read-only."""
+def attach(con: Any, path: str, alias: str, writable: bool = False) -> None:
+    """Attach a database file, read-only by default."""
     import duckdb
 
     if "://" not in path and not path.startswith("md:") and not Path(path).exists():
@@ -107,7 +107,8 @@ def attach(con: Any, path: str, alias: str) -> None:
             f"there is no database at {path}", code="NO_DATABASE", remedy="run `dbt build` first"
         )
     try:
-        con.execute(f"ATTACH {literal(path)} AS {quote(alias)} (READ_ONLY)")
+        mode = "READ_WRITE" if writable else "READ_ONLY"
+        con.execute(f"ATTACH {literal(path)} AS {quote(alias)} ({mode})")
     except duckdb.Error as error:
         raise _locked(path, str(error)) from error
 

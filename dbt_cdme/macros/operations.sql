@@ -7,3 +7,4 @@
 {% macro cdme_validate() %}{% do adapter.cdme_operation('validate', kwargs) %}{% endmacro %}
 {% macro cdme_ledger() %}{% do adapter.cdme_operation('ledger', kwargs) %}{% endmacro %}
 {% macro cdme_errors() %}{% do adapter.cdme_operation('errors', kwargs) %}{% endmacro %}
+{% macro cdme_emit() %}{% do adapter.cdme_operation('emit', kwargs) %}{% endmacro %}

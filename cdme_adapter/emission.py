@@ -1,0 +1,94 @@
+"""Where a run tells OpenLineage what it did. Nothing of it is imported where no transport is configured.
+
+A collector can be dead, slow or wrong: the run is none of these. What goes wrong here is a warning.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from cdme_adapter.config import parse_config
+from cdme_adapter.emit.switch import is_configured
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.errors import Place
+from cdme_adapter.nodes import Outcome
+from cdme_adapter.store.writer import StoreWriter
+
+COMMANDS = frozenset({"run", "build", "test", "seed", "snapshot", "retry"})
+"""The commands of dbt that run nodes; others (compile, show, docs) have nothing to tell."""
+
+
+def warm_up() -> None:
+    """Load the client beside the first models, not after the last."""
+    if is_configured():
+        threading.Thread(target=import_module, args=("cdme_adapter.emit.publish",), daemon=True).start()
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Tells what runs did, from a database's outbox."""
+
+    execute: Execute
+    database: str
+    manifest: Any
+    root: str
+    project_vars: Mapping[str, Any] | None
+    say: Callable[[str], Any]
+
+    def tell(self, ledgers: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the events of these ledgers and send what waits, for as long as the project allows."""
+        try:
+            from cdme_adapter.emit.facts import project_facts
+            from cdme_adapter.emit.publish import keep_events, send_waiting
+
+            config, _ = parse_config(None, self.project_vars, model="", place=Place())
+            store = StoreWriter(self.execute, self.database)
+            store.prepare()
+            facts = lambda: project_facts(self.manifest, self.root)  # noqa: E731
+            keep_events(self.execute, store.schema, ledgers, facts)
+            done = send_waiting(self.execute, [store.schema], config.emit.timeout)
+        except Exception as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            self.say(f"[EMIT_FAILED] no OpenLineage events: {first}")
+            return
+        if done.waiting:
+            self.say(
+                f"[EMIT_WAITING] {done.waiting} OpenLineage events wait: {done.problem}; the next run or "
+                "`cdme emit` sends them"
+            )
+
+
+def ledger_of_outcomes(
+    run_id: str, command: str, outcomes: Mapping[str, Outcome], interrupted: bool
+) -> dict[str, Any]:
+    """What a command without a ledger did (``dbt test``), in the shape of one, for its events."""
+    states = {"pass": "passed", "success": "committed", "warn": "warned", "skipped": "skipped"}
+    status = "FAILED" if any(o.failed for o in outcomes.values()) else "COMPLETE"
+    return {
+        "run_id": run_id,
+        "command": command,
+        "status": "INTERRUPTED" if interrupted else status,
+        "started_at": None,
+        "finished_at": None,
+        "edges": [],
+        "nodes": [
+            {
+                "node": o.node,
+                "state": "failed" if o.failed else states.get(o.status, o.status),
+                "materialized": o.node.partition(".")[0],
+                "message": o.message,
+                "failures": o.failures,
+                "started_at": o.started_at and _text(o.started_at),
+                "finished_at": o.finished_at and _text(o.finished_at),
+            }
+            for o in outcomes.values()
+        ],
+    }
+
+
+def _text(time: Any) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"

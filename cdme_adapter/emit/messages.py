@@ -1,0 +1,31 @@
+"""What of an error may be told to a collector: never a row's value."""
+
+from __future__ import annotations
+
+import re
+
+_OF_THE_SQL = re.compile(
+    r"\b(Compilation|Parser|Binder|Catalog|Dependency|Permission|Not implemented|IO|Parsing) Error\b", re.I
+)
+_KIND = re.compile(r"\b([A-Z][A-Za-z ]+ (?:Error|Exception))\b")
+WITHHELD = "the message is withheld, for it may hold a row's value; run_results.json has it"
+
+
+def public_message(message: str) -> str:
+    """A message without what may be data.
+
+    Errors about the SQL's text and CDME's own (``[CODE] …``, which name counts and row ids) are told
+    whole. Of any other only the kind: DuckDB's conversion and constraint errors quote values.
+
+    >>> public_message("Conversion Error: Could not convert string 'secret' to INT32")
+    "Conversion Error: the message is withheld, for it may hold a row's value; run_results.json has it"
+    """
+    text = message.strip()
+    own = re.search(r"\[[A-Z_]{4,}\] [\s\S]*", text)
+    if own and "Error:" not in own.group():
+        return own.group()
+    kinds = [kind for kind in _KIND.findall(text) if kind not in ("Runtime Error", "Database Error")]
+    if _OF_THE_SQL.search(text) and all(_OF_THE_SQL.fullmatch(kind) for kind in kinds):
+        return text
+    kind = next((one for one in kinds if not _OF_THE_SQL.fullmatch(one)), "Error")
+    return f"{kind}: {WITHHELD}"

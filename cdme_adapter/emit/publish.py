@@ -1,0 +1,65 @@
+"""From the ledger of a run to a collector: events, outbox, delivery. Never fails a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openlineage.client import OpenLineageClient
+
+from cdme_adapter.emit import outbox
+from cdme_adapter.emit.catalog import Catalog
+from cdme_adapter.emit.delivery import deliver, prepare
+from cdme_adapter.emit.events import Story
+from cdme_adapter.emit.facts import ProjectFacts
+from cdme_adapter.engines.base import Execute
+
+
+@dataclass(frozen=True)
+class Published:
+    """How many events were sent and how many wait, with the reason if they do."""
+
+    sent: int
+    waiting: int
+    problem: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer of ``cdme emit``."""
+        return {"sent": self.sent, "waiting": self.waiting, "problem": self.problem or None}
+
+
+def keep_events(
+    execute: Execute, schema: str, ledgers: Sequence[Mapping[str, Any]], facts: Callable[[], ProjectFacts]
+) -> int:
+    """Build the events of ledgers and put them into the outbox; how many."""
+    client = OpenLineageClient()
+    project, catalog = facts(), Catalog.read(execute)
+    count = 0
+    for ledger in ledgers:
+        made = Story(ledger, project, catalog).events()
+        texts = [text for event in made if (text := prepare(client, event)) is not None]
+        count += outbox.put(execute, schema, ledger["run_id"], texts)
+    return count
+
+
+def send_waiting(
+    execute: Execute, schemas: Sequence[str], seconds: float | None, client: Any = None
+) -> Published:
+    """Send what waits in some databases, at most for ``seconds`` in all."""
+    end = None if seconds is None else time.monotonic() + seconds
+    sent, left, problem = 0, 0, ""
+    for schema in schemas:
+        events = outbox.waiting(execute, schema)
+        if not events:
+            continue
+        rest = None if end is None else max(0.0, end - time.monotonic())
+        if problem or rest == 0.0:
+            left += len(events)
+            continue
+        done = deliver(client or OpenLineageClient(), events, rest)
+        outbox.mark_sent(execute, schema, done.sent)
+        sent, left = sent + len(done.sent), left + len(events) - len(done.sent)
+        problem = done.problem
+    return Published(sent, left, problem)

@@ -1,0 +1,41 @@
+"""The part of the adapter that tells OpenLineage what runs did (docs/openlineage.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.base.meta import AdapterMeta
+from dbt.adapters.events.logging import AdapterLogger
+
+from cdme_adapter.dbt_session import command_name, invocation_id, whole_manifest
+from cdme_adapter.emission import Teller, ledger_of_outcomes
+from cdme_adapter.nodes import Outcome
+
+logger = AdapterLogger("CDME")
+
+
+class TellingMixin(metaclass=AdapterMeta):
+    """Beneath the capture; the connection that it writes on is the capture's own."""
+
+    config: Any
+    _cdme_side_execute: Any
+    _cdme_close_side: Any
+
+    def _cdme_tell_outcomes(self, outcomes: dict[str, Outcome], interrupted: bool) -> None:
+        """The events of a command that ran no model: ``dbt test``."""
+        try:
+            ledger = ledger_of_outcomes(invocation_id(), command_name(), outcomes, interrupted)
+            self._cdme_tell(self.config.credentials.database, [ledger])
+        finally:
+            self._cdme_close_side()
+
+    def _cdme_tell(self, database: str, ledgers: list[dict[str, Any]]) -> None:
+        """Tell OpenLineage what runs did."""
+        target_path = Path(self.config.project_root) / self.config.target_path
+        manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
+        Teller(self._cdme_side_execute, database, manifest, str(self.config.project_root),
+               self._cdme_vars(), logger.warning).tell(ledgers)  # fmt: skip
+
+    def _cdme_vars(self) -> Any:
+        return {**self.config.vars.to_dict(), **(self.config.cli_vars or {})}.get("cdme")

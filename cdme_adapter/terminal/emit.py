@@ -1,0 +1,35 @@
+"""``cdme emit``."""
+
+from __future__ import annotations
+
+import click
+
+from cdme_adapter.terminal.options import Common, common_options
+from cdme_adapter.terminal.output import emit
+
+
+@click.command("emit")
+@click.option("--timeout", type=float, help="Give up after so many seconds; by default never.")
+@click.option("--discard", is_flag=True, help="Forget what waits instead of sending it.")
+@common_options
+def command(common: Common, timeout: float | None, discard: bool) -> int:
+    """Send the OpenLineage events that no collector has yet. Writes to the database.
+
+    Exits 1 while events still wait.
+    """
+    from cdme_adapter.emit.command import emit_waiting, lines
+    from cdme_adapter.lineage.opening import connect
+    from cdme_adapter.project import Manifest, project_of_file, read_project
+
+    if common.database:
+        project = project_of_file(common.database, Manifest())
+    else:
+        project = read_project(common.project_dir, common.profiles_dir, common.target)
+    con = connect(project, writable=True)
+    try:
+        answer = emit_waiting(lambda sql: list(con.execute(sql).fetchall()), timeout, discard)
+    finally:
+        con.close()
+    header = ("sent", "waiting", "discarded", "problem")
+    emit(common.output, answer, lines, lambda found: (header, [[found[name] for name in header]]))
+    return 1 if answer["waiting"] else 0
