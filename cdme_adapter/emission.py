@@ -75,6 +75,7 @@ def ledger_of_outcomes(
         "started_at": None,
         "finished_at": None,
         "edges": [],
+        "findings": [],
         "nodes": [
             {
                 "node": o.node,

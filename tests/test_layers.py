@@ -42,6 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "preflight_mixin",
             "emission",
             "questions_mixin",
+            "telling_mixin",
         }
     ),
 )
@@ -60,6 +61,7 @@ MAY_IMPORT_DBT = frozenset(
         "precompile",
         "preflight_mixin",
         "questions_mixin",
+        "telling_mixin",
     }
 )
 

@@ -37,9 +37,7 @@ class How:
                 return one
         order = ("IDENTITY", "TRANSFORMATION", "AGGREGATION")
         masking = self.masking or inner.masking
-        return How(
-            "DIRECT", max(self.subtype, inner.subtype, key=order.index), self.masking or inner.masking
-        )
+        return How("DIRECT", max(self.subtype, inner.subtype, key=order.index), masking)
 
 
 IDENTITY = How("DIRECT", "IDENTITY")

@@ -127,9 +127,19 @@ class Story:
         if balances:
             found["test"] = test_run.TestRunFacet(tests=balances, producer=PRODUCER)
         if state is RunState.FAIL:
-            message = node["message"] or (f"{node.get('failures') or 0} rows fail" if facts.test else "")
-            found["errorMessage"] = _error(message if facts.test else public_message(message or "Error"))
+            found["errorMessage"] = _error(self._why(facts, node))
         return found
+
+    def _why(self, facts: NodeFacts, node: Mapping[str, Any]) -> str:
+        """Why a node failed, without what may be data."""
+        if facts.test is not None:
+            return f"{node.get('failures') or 0} rows fail the test"
+        if node["state"] == "rejected":
+            wrong = [
+                f for f in self.ledger["findings"] if f["model"] == facts.id and f["severity"] == "error"
+            ]
+            return "; ".join(f"[{f['code']}] {f['message']}" for f in wrong) or str(node["message"])
+        return public_message(str(node["message"] or "Error"))
 
     def _datasets(
         self, facts: NodeFacts, node: Mapping[str, Any], counted: bool
