@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from cdme_adapter.errors import CdmeError
+from cdme_adapter.terminal import progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +43,10 @@ class Common:
             manifest=self.manifest,
             show_pii=self.show_pii,
         )
-        click.get_current_context().call_on_close(questions.close)
+        context = click.get_current_context()
+        context.call_on_close(questions.close)
+        context.call_on_close(progress.hide)
+        progress.show(str(context.info_name), questions.con)
         return questions
 
     def selection(self, manifest: Any) -> Any:
@@ -92,6 +96,7 @@ def common_options(function: F) -> F:
 
 def fail(error: CdmeError, output: str) -> None:
     """Say an error on stderr, as a JSON document too where one was asked for, and exit 2."""
+    progress.hide()
     if output == "json":
         document = {"error": {"code": error.code, "message": error.message, "remedy": error.remedy}}
         click.echo(json.dumps(document, ensure_ascii=False))

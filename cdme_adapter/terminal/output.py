@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from cdme_adapter.terminal import progress
+
 
 def emit(
     output: str,
@@ -18,6 +20,7 @@ def emit(
     rows: Callable[[dict[str, Any]], tuple[Sequence[str], Iterable[Sequence[Any]]]],
 ) -> None:
     """Print a document: ``lines`` tells it to people, ``rows`` flattens it for CSV."""
+    progress.hide()
     if output == "json":
         click.echo(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
     elif output == "csv":

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cdme_adapter.terminal import progress
 from cdme_adapter.terminal.options import Common, common_options
 from cdme_adapter.terminal.output import emit
 from cdme_adapter.terminal.tables import cell, number, short, styled, table
@@ -50,6 +51,7 @@ def _progress(models: list[str]) -> Iterable[str]:
     if not sys.stderr.isatty():
         yield from models
         return
+    progress.hide()
     with click.progressbar(models, label="reconciling", file=sys.stderr) as bar:
         yield from bar
 
