@@ -3,6 +3,7 @@
 #   make test    all tests, then a consumer's project in an environment made from the wheel
 #   make check   ruff, formatting, mypy, the direction of imports
 #   make bench   plain dbt-duckdb against cdme on the demo
+#   make bench-questions   how long the questions take, on TPC-H (SCALE, default 1); exits 1 where too long
 #   make fuzz    the laws on random queries for FUZZ_SECONDS (300), which make test only samples
 #   make crash   kills runs at every boundary between statements (20 minutes); make test does twelve
 #   make clean   remove what the above made
@@ -11,11 +12,13 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 FUZZ_SECONDS ?= 300
+SCALE ?= 1
+TIMES ?= 10
 NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check bench fuzz crash clean
+.PHONY: demo test check bench bench-questions fuzz crash clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
@@ -42,6 +45,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.demo_ratio
+
+bench-questions: $(VENV)/.dev
+	$(BIN)/python -m bench.questions --scale $(SCALE) --times $(TIMES)
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.laws.fuzz --seconds $(FUZZ_SECONDS) --jobs 2

@@ -78,7 +78,11 @@ def _read(ctx: Context, layer: Layer, limit: int) -> tuple[dict[int, int], dict[
 
 def totals(ctx: Context, layers: Layers) -> list[dict[str, Any]]:
     """How many records one origin reaches in each relation and role, without listing them."""
-    found = collect(ctx, layers, 1).get(0, [])
+    return summed(collect(ctx, layers, 1).get(0, []))
+
+
+def summed(found: list[Reached]) -> list[dict[str, Any]]:
+    """The same of what was collected already."""
     shown = [(entry, sorted(entry.paths, key=lambda p: (len(p), p))) for entry in found]
     return [
         {

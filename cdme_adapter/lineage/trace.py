@@ -8,7 +8,7 @@ from typing import Any
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.freshness import Stale, worst
 from cdme_adapter.lineage.graph import Node, leading_to, ordered
-from cdme_adapter.lineage.listing import Reached, Shown, collect, is_cut, totals
+from cdme_adapter.lineage.listing import Reached, Shown, collect, is_cut, summed, totals
 from cdme_adapter.lineage.relations import select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.walk import Layer, Layers, Walk
@@ -43,11 +43,11 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         origins = Layer(table, {tag: tag for tag in range(len(picked))}, len(picked))
         layers, ends = _walk(ctx, question, start, scratch, origins)
         asked_for = {key: layer for key, layer in layers.items() if key[0] in ends}
-        sums = totals(ctx, asked_for)
-        if count > 1:
-            sums = _totals(ctx, question, start, scratch, asked, count)
         witnessed = _witnessed(layers, start, ctx)
         reached = collect(ctx, asked_for, question.limit)
+        sums = summed(reached.get(0, []))
+        if count > 1:
+            sums = _totals(ctx, question, start, scratch, asked, count)
         records = _records(ctx, question, start, picked, reached, witnessed)
     stale, stale_ends = _staleness(ctx, start, {node for node, _ in layers} & ends)
     return {
