@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import sqlglot
 from sqlglot import exp
@@ -36,7 +37,6 @@ class AnalysisError(Exception):
 class Analysis:
     """All that was read from one model's SQL."""
 
-    original: exp.Expr
     tree: exp.Expr
     selects: list[SelectFacts] = field(default_factory=list)
     sets: list[SetFacts] = field(default_factory=list)
@@ -53,10 +53,16 @@ class Analysis:
 
     def walk(self, *kinds: type[exp.Expr]) -> Iterator[tuple[SelectFacts, exp.Expr]]:
         """Nodes of these kinds, each with the SELECT it stands in."""
-        for facts in self.selects:
-            for part in _own_parts(facts.select):
-                for node in walk(part, *kinds):
-                    yield facts, node
+        return (pair for pair in self._nodes if isinstance(pair[1], kinds))
+
+    @cached_property
+    def _nodes(self) -> list[tuple[SelectFacts, exp.Expr]]:
+        return [
+            (facts, node)
+            for facts in self.selects
+            for part in _own_parts(facts.select)
+            for node in walk(part, exp.Expr)
+        ]
 
 
 def _own_parts(select: exp.Select) -> Iterator[exp.Expr]:
@@ -84,14 +90,13 @@ def analyse(
     ``fill`` adds the types of computed columns to the output of a SELECT.
     """
     try:
-        original = sqlglot.parse_one(sql, dialect="duckdb")
+        tree = sqlglot.parse_one(sql, dialect="duckdb")
     except SqlglotError as error:
         raise AnalysisError(f"not parsed: {str(error).splitlines()[0]}") from error
-    if not isinstance(original, exp.Query):
-        raise AnalysisError(f"a {type(original).__name__} statement")
-    if next(original.find_all(exp.Pivot), None) is not None:
+    if not isinstance(tree, exp.Query):
+        raise AnalysisError(f"a {type(tree).__name__} statement")
+    if next(walk(tree, exp.Pivot, into=True), None) is not None:
         raise AnalysisError("PIVOT")
-    tree = original.copy()
     bases = _name_tables(tree, lookup, describe, database, schema)
     columns: dict[str, object] = {
         flat: {c.name.lower(): c.type or "VARCHAR" for c in relation.columns}
@@ -114,7 +119,7 @@ def analyse(
         raise AnalysisError(f"not qualified: {why}") from error
     if scope is None:
         raise AnalysisError("no query")
-    analysis = Analysis(original, tree)
+    analysis = Analysis(tree)
     for relation, line in bases.values():
         analysis.places.setdefault(relation.name, line)
         if relation.opaque and not relation.expands:
@@ -132,7 +137,7 @@ def _name_tables(
 ) -> dict[str, tuple[Relation, int | None]]:
     """Give every stored table a flat name of its own; return the relations by those names."""
     bases: dict[str, tuple[Relation, int | None]] = {}
-    for table in list(tree.find_all(exp.Table)):
+    for table in list(walk(tree, exp.Table, into=True)):
         if _is_cte(table):
             continue
         relation = _relation_of(table, lookup, describe, database, schema)

@@ -152,11 +152,16 @@ class Scratch:
         """The type of an expression over stub sources, or None if DuckDB cannot tell."""
         text = f"SELECT {expression}" + (f" FROM {sources}" if sources else "")
         if text not in self._types:
-            try:
-                self._types[text] = self.describe(text)[0].type
-            except duckdb.Error:
-                self._types[text] = None
+            found = self.types_of(text)
+            self._types[text] = found[0] if found else None
         return self._types[text]
+
+    def types_of(self, select: str) -> list[str] | None:
+        """The types of a SELECT's columns, or None: bound and never run, faster than DESCRIBE."""
+        try:
+            return [str(kind) for kind in self._connection.sql(select).types]
+        except duckdb.Error:
+            return None
 
     def holds(self, condition: str) -> bool:
         """Whether a condition over constants is TRUE; False too if it cannot be evaluated."""

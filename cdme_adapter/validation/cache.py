@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,8 @@ class Cache:
         """Remember an outcome."""
         entry = {
             "relation": relation_json(judged.relation),
-            "findings": [asdict(f) for f in judged.findings],
-            "verdicts": [asdict(v) for v in judged.verdicts],
+            "findings": [{**vars(f), "place": vars(f.place)} for f in judged.findings],
+            "verdicts": [dict(vars(v)) for v in judged.verdicts],
         }
         self.entries[key] = self.used[key] = entry
 
@@ -87,15 +87,32 @@ def digest(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def relation_digest(relation: Relation) -> str:
+    """A hash of what is known of a relation, made once: every child's key rests on it."""
+    made: str | None = relation.__dict__.get("_digest")
+    if made is None:
+        made = digest(repr(relation_json(relation)))
+        object.__setattr__(relation, "_digest", made)
+    return made
+
+
 def relation_json(relation: Relation) -> dict[str, Any]:
     """A relation as JSON; sets as sorted lists, so that equal relations are equal texts."""
     return {
         "name": relation.name,
-        "columns": [asdict(c) | {"nulls": c.nulls.value} for c in relation.columns],
+        "columns": [
+            {
+                **vars(c),
+                "nulls": c.nulls.value,
+                "measure": vars(c.measure) if c.measure else None,
+                "repeat": vars(c.repeat) if c.repeat else None,
+            }
+            for c in relation.columns
+        ],
         "keys": sorted(sorted(k) for k in relation.keys),
         "keys_known": relation.keys_known,
         "rows": relation.rows,
-        "edges": {name: asdict(shape) for name, shape in sorted(relation.edges.items())},
+        "edges": {name: dict(vars(shape)) for name, shape in sorted(relation.edges.items())},
         "opaque": relation.opaque,
     }
 

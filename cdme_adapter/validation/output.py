@@ -9,7 +9,6 @@ from sqlglot import exp
 from cdme_adapter.validation.dependencies import Attr
 from cdme_adapter.validation.predicates import (
     ADDITIVE,
-    aggregates,
     attr,
     attrs,
     bare,
@@ -41,7 +40,7 @@ def output_of(facts: SelectFacts, name: str) -> Relation:
     if any(isinstance(bare(p), exp.Star) or _is_table_star(p) for p in projections):
         return Relation(name, opaque=True, edges=_edges(facts))
     columns = tuple(_column(facts, p) for p in projections)
-    expands = any(walk(p, exp.Explode, exp.Unnest) for p in projections if _explodes(p))
+    expands = any(_explodes(p) for p in projections)
     keys, known = ((), False) if expands else _keys(facts, projections)
     return Relation(name, columns, keys, known, edges=_edges(facts))
 
@@ -97,7 +96,7 @@ def _measure(facts: SelectFacts, inner: exp.Expr | None) -> Measure | None:
     """The measure that an aggregating projection makes."""
     if inner is None or not facts.grouped:
         return None
-    found = aggregates(inner)
+    found = facts.aggregates(inner)
     if not found:
         return None
     grain = tuple(a[1] if (a := plain(g)) else g.sql("duckdb")[:40] for g in facts.group)
@@ -211,7 +210,7 @@ def _target(facts: SelectFacts, projections: list[exp.Expr]) -> tuple[frozenset[
         wanted.add(token)
     clause = facts.select.args.get("group")
     if clause is not None and clause.args.get("all"):
-        return _group_all(projections), True
+        return _group_all(facts, projections), True
     sets = (exp.Cube, exp.Rollup, exp.GroupingSets)
     if any(isinstance(g, sets) for g in facts.group) or (
         clause is not None and any(clause.args.get(k) for k in ("cube", "rollup", "grouping_sets"))
@@ -220,8 +219,8 @@ def _target(facts: SelectFacts, projections: list[exp.Expr]) -> tuple[frozenset[
     return frozenset(wanted), True
 
 
-def _group_all(projections: list[exp.Expr]) -> frozenset[Attr]:
-    return frozenset((OUT, p.alias_or_name.lower()) for p in projections if not aggregates(p))
+def _group_all(facts: SelectFacts, projections: list[exp.Expr]) -> frozenset[Attr]:
+    return frozenset((OUT, p.alias_or_name.lower()) for p in projections if not facts.aggregates(p))
 
 
 def _link_outputs(facts: SelectFacts, projections: list[exp.Expr]) -> None:
@@ -232,7 +231,7 @@ def _link_outputs(facts: SelectFacts, projections: list[exp.Expr]) -> None:
         where = attr(inner)
         if where is not None:
             facts.strict.equal(out, where)
-        elif inner is None or aggregates(inner):
+        elif inner is None or facts.aggregates(inner):
             continue
         elif isinstance(inner, exp.Window):
             _link_window(facts, inner, out)

@@ -104,13 +104,31 @@ def attrs(expression: exp.Expr) -> set[Attr]:
     return found
 
 
+# Nothing beneath these is ever looked for: two thirds of a tree.
+_LEAVES = (exp.Column, exp.Identifier, exp.Literal, exp.DataType)
+
+
 def walk(expression: exp.Expr, *kinds: type[exp.Expr], into: bool = False) -> Iterator[exp.Expr]:
     """Nodes of these kinds, in order; subqueries are entered only with ``into``."""
-    for node in expression.walk(
-        prune=lambda n: (not into) and isinstance(n, exp.Query) and n is not expression
-    ):
+    stack: list[exp.Expr] = [expression]
+    while stack:
+        node = stack.pop()
         if isinstance(node, kinds):
             yield node
+        entered = into or node is expression or not isinstance(node, exp.Query)
+        if entered and not isinstance(node, _LEAVES):
+            stack += children(node)[::-1]
+
+
+def children(node: exp.Expr) -> list[exp.Expr]:
+    """The nodes right below one, in order."""
+    found: list[exp.Expr] = []
+    for value in node.args.values():
+        if isinstance(value, exp.Expr):
+            found.append(value)
+        elif isinstance(value, list):
+            found += [v for v in value if isinstance(v, exp.Expr)]
+    return found
 
 
 def is_aggregate(node: exp.Expr) -> bool:
@@ -134,14 +152,15 @@ def aggregates(expression: exp.Expr) -> list[exp.Expr]:
                 if isinstance(part, exp.Expr):
                     visit(part)
             inner = node.this
-            for child in inner.iter_expressions() if isinstance(inner, exp.Expr) else ():
+            for child in children(inner) if isinstance(inner, exp.Expr) else ():
                 visit(child)
             return
         if is_aggregate(node):
             found.append(node)
             return
-        for child in node.iter_expressions():
-            visit(child)
+        if not isinstance(node, _LEAVES):
+            for child in children(node):
+                visit(child)
 
     visit(expression)
     return found

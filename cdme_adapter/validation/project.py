@@ -131,7 +131,12 @@ def project_view(
 ) -> ProjectView:
     """The project in a ``manifest.json``; ``compiled`` overrides the SQL of nodes by id."""
     raw = {**manifest.get("nodes", {}), **manifest.get("sources", {})}
-    tests = [n for n in raw.values() if n.get("resource_type") == "test"]
+    tests: dict[str, list[Mapping[str, Any]]] = {}
+    for test in raw.values():
+        if test.get("resource_type") == "test":
+            parents = (test.get("depends_on") or {}).get("nodes") or []
+            for owner in [test["attached_node"]] if test.get("attached_node") else parents:
+                tests.setdefault(owner, []).append(test)
     own_vars = (project_vars or {}).get("cdme")
     name = str(manifest.get("metadata", {}).get("project_name") or "")
     nodes = {}
@@ -139,7 +144,7 @@ def project_view(
         if node.get("resource_type") not in RELATIONS:
             continue
         sql = (compiled or {}).get(unique_id) or node.get("compiled_code")
-        nodes[unique_id] = _node(unique_id, node, tests, own_vars, sql)
+        nodes[unique_id] = _node(unique_id, node, tests.get(unique_id, []), own_vars, sql)
     first = next((n for n in nodes.values() if n.resource_type == "model" and n.stored), None)
     where = first.relation.split(".") if first else ["", "", ""]
     roles = (own_vars or {}).get("as_roles") or ()

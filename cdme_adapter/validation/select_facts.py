@@ -41,6 +41,7 @@ class SelectFacts:
     _repeats: dict[tuple[str, frozenset[Attr]], tuple[bool | None, Source | None]] = field(
         default_factory=dict
     )
+    _aggregates: dict[int, list[exp.Expr]] = field(default_factory=dict)
     certain: bool = True
     """Whether every source's columns are known."""
 
@@ -66,7 +67,14 @@ class SelectFacts:
         if self.select.args.get("group"):
             return True
         parts = [*self.select.expressions, self.select.args.get("having")]
-        return any(p is not None and aggregates(p) for p in parts)
+        return any(p is not None and self.aggregates(p) for p in parts)
+
+    def aggregates(self, part: exp.Expr) -> list[exp.Expr]:
+        """The aggregates of a part of this SELECT, looked for once: many rules ask."""
+        found = self._aggregates.get(id(part))
+        if found is None:
+            found = self._aggregates[id(part)] = aggregates(part)
+        return found
 
     def core(self) -> list[Source]:
         """The sources whose rows, together, are the grain of the join."""

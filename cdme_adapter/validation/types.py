@@ -97,10 +97,10 @@ class Typer:
             return {}
         listed = ", ".join(p.unalias().sql("duckdb") for p in asked)
         tail = " GROUP BY ALL" if facts.grouped else ""
-        found = self.scratch.bind(f"SELECT {listed} FROM {stubs}{tail}")
-        if not isinstance(found, list) or len(found) != len(asked):
+        found = self.scratch.types_of(f"SELECT {listed} FROM {stubs}{tail}")
+        if found is None or len(found) != len(asked):
             return {}
-        return {id(p): c.type for p, c in zip(asked, found, strict=True)}
+        return {id(p): kind for p, kind in zip(asked, found, strict=True)}
 
     def fits(self, literal: exp.Expr, data_type: str) -> bool:
         """Whether a string literal is a value of that type."""

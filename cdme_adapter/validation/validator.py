@@ -6,13 +6,14 @@ Sources' columns come from the warehouse; models' columns are inferred through t
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from cdme_adapter.errors import Finding
 from cdme_adapter.validation.analysis import Analysis, AnalysisError, analyse
 from cdme_adapter.validation.binding import BindError, Scratch
-from cdme_adapter.validation.cache import Cache, Judged, digest, relation_json
+from cdme_adapter.validation.cache import Cache, Judged, digest, relation_digest
 from cdme_adapter.validation.catalog import Catalog
 from cdme_adapter.validation.estimate import with_rows
 from cdme_adapter.validation.inputs import declared_relation, enrich, seed_relation
@@ -26,6 +27,7 @@ from cdme_adapter.validation.select_facts import SelectFacts
 from cdme_adapter.validation.types import Typer
 from cdme_adapter.validation.view import CannotTell, ModelView
 
+_WORD = re.compile(r"\w+")
 _WITHOUT_BINDING = frozenset({"names", "access", "hidden_meta", "target_type", "hardcoded"})
 
 
@@ -48,6 +50,8 @@ class Validator:
         self.typer = Typer(self.scratch)
         self._known: dict[str, Relation | None] = {}
         self._added: set[str] = set()
+        self._by_word: dict[str, list[str]] | None = None
+        self._odd: list[tuple[str, str]] = []
         self._settings = digest(
             project.as_roles, catalog.macros, [name for name, _ in self.rules], project.yaml
         )
@@ -61,12 +65,15 @@ class Validator:
     def run(self, select: Iterable[str] | None = None) -> Report:
         """Judge the selected models; their ancestors are inferred, not reported."""
         # Trees of SQL are many small objects that live briefly: collecting them costs a fifth.
+        # What is there already, dbt's manifest for one, is not looked through each time either.
         before = gc.get_threshold()
+        gc.freeze()
         gc.set_threshold(200_000, 20, 100)
         try:
             return self._run(select)
         finally:
             gc.set_threshold(*before)
+            gc.unfreeze()
 
     def _run(self, select: Iterable[str] | None) -> Report:
         report = Report()
@@ -91,7 +98,7 @@ class Validator:
         key = digest(
             self._settings,
             replace(node, depends_on=()),
-            [relation_json(p) for p in parents if p is not None],
+            [relation_digest(p) for p in parents if p is not None],
             [p is None for p in parents],
             list(denied(self.project, node, self._parents(node))),
         )
@@ -120,10 +127,23 @@ class Validator:
         return list(found.values())
 
     def _readable(self, node: Node) -> list[str]:
-        sql = (node.sql or "").lower()
-        named = [p.relation for p in self._parents(node)]
-        others = [r for r in self.catalog.relations if r not in named and r.split(".")[-1] in sql]
-        return [*named, *others]
+        named = dict.fromkeys(p.relation for p in self._parents(node))
+        others = self._mentioned((node.sql or "").lower())
+        return [*named, *(r for r in others if r not in named)]
+
+    def _mentioned(self, sql: str) -> list[str]:
+        """The stored relations whose name stands in the SQL, in the catalog's order."""
+        if self._by_word is None:
+            self._by_word, self._odd = {}, []
+            for relation in self.catalog.relations:
+                last = relation.split(".", 2)[-1]
+                if last.isidentifier():
+                    self._by_word.setdefault(last, []).append(relation)
+                else:
+                    self._odd.append((last, relation))
+        words = set(_WORD.findall(sql))
+        found = [r for word in sorted(words & self._by_word.keys()) for r in self._by_word[word]]
+        return found + [relation for last, relation in self._odd if last in sql]
 
     def lookup(self, name: str) -> Relation | None:
         """What is known of a stored relation, by its canonical name."""

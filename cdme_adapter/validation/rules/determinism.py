@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from cdme_adapter.validation.predicates import walk
 from cdme_adapter.validation.types import short
 from cdme_adapter.validation.view import ModelView, Said
 
 _RANDOM = (exp.Rand, exp.Randn, exp.Uuid)
 _CLOCK = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.CurrentDatetime)
+_LOOKED_AT = (*_RANDOM, *_CLOCK, exp.Anonymous, exp.TableSample)
 _RANDOM_NAMES = frozenset(
     {
         "random",
@@ -43,7 +45,7 @@ def check(view: ModelView) -> Iterator[Said]:
     """Random functions and samples warn; the clock is information."""
     if view.analysis is None:
         return
-    for node in view.analysis.tree.walk():
+    for node in walk(view.analysis.tree, *_LOOKED_AT, into=True):
         name = node.name.lower() if isinstance(node, exp.Anonymous) else ""
         if isinstance(node, _RANDOM) or name in _RANDOM_NAMES:
             yield _finding(view, node, "warn", "derive it from a key, such as md5(key)")

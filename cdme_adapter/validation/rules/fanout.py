@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from cdme_adapter.validation.predicates import ADDITIVE, aggregates, attrs, line_of
+from cdme_adapter.validation.predicates import ADDITIVE, attrs, line_of
 from cdme_adapter.validation.relations import Repeat
 from cdme_adapter.validation.select_facts import SelectFacts
 from cdme_adapter.validation.source import Source, join_line
@@ -24,7 +24,7 @@ def check(view: ModelView) -> Iterator[Said]:
         return
     for facts in view.analysis.selects:
         for projection in [*facts.select.expressions, facts.select.args.get("having")]:
-            for node in aggregates(projection) if projection is not None else []:
+            for node in facts.aggregates(projection) if projection is not None else []:
                 yield from _counted_twice(view, facts, node)
         yield from _many_to_many(view, facts)
     yield from _declared(view)
@@ -39,8 +39,9 @@ def _counted_twice(view: ModelView, facts: SelectFacts, node: exp.Expr) -> Itera
     if not used:
         return
     why: list[Repeat] = []
+    unsure = ""
     within = frozenset(a for g in facts.group for a in attrs(g))
-    for alias, name in used:
+    for alias, name in sorted(used):
         below = facts.carried((alias, name))
         repeated, by = facts.repeats(alias, within)
         here = facts.repeat_of(alias, within)
@@ -49,10 +50,12 @@ def _counted_twice(view: ModelView, facts: SelectFacts, node: exp.Expr) -> Itera
         elif repeated is False and below is not None:
             why.append(below)
         elif repeated is None and len(facts.joined) > 1:
-            yield CannotTell(f"no key says whether a join repeats the rows of {alias}")
-            return
+            unsure = unsure or f"no key says whether a join repeats the rows of {alias}"
         else:
-            return
+            return  # the rows of one of its relations are counted once, so the value is
+    if unsure:
+        yield CannotTell(unsure)
+        return
     if all(repeat.lookup for repeat in why):
         return  # fetched by its key: an attribute of the finer rows, such as a price
     first = next(repeat for repeat in why if not repeat.lookup)

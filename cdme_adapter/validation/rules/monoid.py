@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from cdme_adapter.validation.predicates import aggregates, attrs
+from cdme_adapter.validation.predicates import attrs, walk
 from cdme_adapter.validation.relations import Measure
 from cdme_adapter.validation.select_facts import SelectFacts
 from cdme_adapter.validation.types import short
@@ -24,8 +24,8 @@ def check(view: ModelView) -> Iterator[Said]:
         for projection in [*facts.select.expressions, facts.select.args.get("having")]:
             if projection is None:
                 continue
-            windows = [w.this for w in projection.find_all(exp.Window)]
-            for node in [*aggregates(projection), *windows]:
+            windows = [w.this for w in walk(projection, exp.Window, into=True)]
+            for node in [*facts.aggregates(projection), *windows]:
                 for measure in _measures(facts, node):
                     yield from _judge(view, node, measure)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from cdme_adapter.validation.predicates import aggregates, attrs
+from cdme_adapter.validation.predicates import attrs
 from cdme_adapter.validation.select_facts import SelectFacts
 from cdme_adapter.validation.types import short
 from cdme_adapter.validation.view import ModelView, Said
@@ -25,7 +25,7 @@ def check(view: ModelView) -> Iterator[Said]:
         return
     for facts in view.analysis.selects:
         for projection in [*facts.select.expressions, facts.select.args.get("having")]:
-            for node in aggregates(projection) if projection is not None else []:
+            for node in facts.aggregates(projection) if projection is not None else []:
                 if _depends(node) and not _ordered(node) and not _fixed(facts, node):
                     yield _finding(view, node, "add ORDER BY inside the call")
     for _, window in view.analysis.walk(exp.Window):
