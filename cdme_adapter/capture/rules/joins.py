@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import StepCheck
+from cdme_adapter.capture.rules.neighbours import METHODS, join_neighbours, method_of
 from cdme_adapter.capture.rules.nomatch import no_match_evidence
 from cdme_adapter.capture.rules.shape import is_volatile
 from cdme_adapter.capture.rules.sources import plan_source
@@ -52,7 +53,7 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
                 _refuse_lateral(join.this, before)
             group, comma = _item(planner, join.this, env), join
         else:
-            group = _join(planner, group, join, env)
+            group = _join(planner, group, join, env, alone=not groups and comma is None)
     _add_group(planner, groups, comma, group)
     return groups
 
@@ -106,12 +107,14 @@ def _refuse_lateral(item: exp.Expr, left: FromGroup) -> None:
 def _kind(join: exp.Join) -> str:
     """INNER, LEFT, RIGHT, FULL or CROSS; everything else is not known here."""
     method, side, kind = (str(join.args.get(k) or "").upper() for k in ("method", "side", "kind"))
-    if method not in ("", "NATURAL"):
+    if method not in ("", "NATURAL", *METHODS):
         raise not_understood(f"{method} JOIN", join)
     if kind in ("SEMI", "ANTI"):
         return kind
     if side:
         return side
+    if method == "POSITIONAL":
+        return method
     return "CROSS" if kind == "CROSS" else "INNER"
 
 
@@ -152,7 +155,9 @@ def _check_cross(planner: Planner, join: exp.Join, groups: list[FromGroup], righ
             planner.check(StepCheck(clause, names, reach, evidence))
 
 
-def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGroup:
+def _join(
+    planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bool = False
+) -> FromGroup:
     kind = _kind(join)
     if isinstance(join.this, exp.Unnest):
         return join_unnest(planner, left, join, kind)
@@ -167,6 +172,8 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGr
         settle_subqueries(planner, join.args["on"], env)
         if is_volatile(join.args["on"], planner.catalog):
             raise not_understood(f"a volatile function in {as_written(join)}", join)
+    if method_of(join) in METHODS:
+        return join_neighbours(planner, left, right, join, _shown(join), alone)
     on, using = join.args.get("on"), [name.name for name in join.args.get("using") or ()]
     if str(join.args.get("method") or "").upper() == "NATURAL":
         using = _natural(left, right)

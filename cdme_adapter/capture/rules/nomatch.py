@@ -79,10 +79,15 @@ class _Evidence:
 
 def no_match_evidence(
     side: str, side_names: tuple[Visible, ...], other: str, other_names: tuple[Visible, ...],
-    on: list[exp.Expr], using: list[str],
+    on: list[exp.Expr], using: list[str], denied: str | None = None,
 ) -> str:  # fmt: skip
-    """A template selecting (i, verdict) for records of ``side`` without a partner in ``other``."""
+    """A template selecting (i, verdict) for records of ``side`` without a partner in ``other``.
+
+    ``denied``: the condition, where a candidate that meets it may still not be the partner.
+    """
     evidence = _Evidence(other)
+    if denied is not None:
+        evidence.false_for_some.append(f"EXISTS (SELECT 1 FROM {other} WHERE {denied})")
     for name in using:
         evidence.compare(exp.EQ, quote(name), quote(name))
     mine = frozenset(v.alias for v in side_names)

@@ -10,6 +10,7 @@ from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import HIDDEN, CaseCheck, Port
 from cdme_adapter.capture.rules.distinct import grouped_by_all
 from cdme_adapter.capture.rules.group import lists
+from cdme_adapter.capture.rules.setops_all import numbered
 from cdme_adapter.capture.rules.shape import blocks, has_limit
 from cdme_adapter.capture.rules.sources import stage_source
 from cdme_adapter.capture.rules.split import outer_over
@@ -57,8 +58,8 @@ def _difference(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
 
     Both sides go through one UNION ALL, so that their types unify as in the set operation.
     """
-    if not query.args.get("distinct") or query.args.get("by_name"):
-        raise not_understood(f"{query.key.upper()} ALL or BY NAME", query.expression)
+    if query.args.get("by_name"):
+        raise not_understood(f"{query.key.upper()} BY NAME", query.expression)
     left = _branch(planner, query.this, env)
     is_except = isinstance(query, exp.Except)
     role = Role.GUARD if is_except else Role.INDIRECT
@@ -80,6 +81,8 @@ def _difference(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
         f"SELECT *{_drop([*names, side])}, {', '.join([*aggregates, f'{keeps} AS {flag}'])} "
         f"FROM ({rows}) AS {HIDDEN}rows GROUP BY ALL HAVING bool_or({side})"
     )
+    if not query.args.get("distinct"):
+        ports, grouped = left.ports, numbered(planner, rows, names, side, flag, is_except)
     name = planner.adopt(Scope(grouped, left.columns, ports, (flag,)))
     return _kept(planner, query, name, left.columns, flag)
 
@@ -96,7 +99,8 @@ def _kept(
     is_except = isinstance(query, exp.Except)
     kind = Kind.EXCEPT if is_except else Kind.INTERSECT
     planner.builder.items.append(name)
-    clause = planner.clause(kind, f"{query.key.upper()} {as_written(query.expression)}", query)
+    every = "" if query.args.get("distinct") else "ALL "
+    clause = planner.clause(kind, f"{query.key.upper()} {every}{as_written(query.expression)}", query)
     port = Port(planner.hidden("p"), name)
     hidden = ", ".join(node.hidden)
     rows = (

@@ -54,6 +54,7 @@ FULL = Menu(
         "semi join": special_joins.semi_join,
         "anti join": special_joins.anti_join,
         "asof join": special_joins.asof_join,
+        "positional join": special_joins.positional_join,
         "natural join": special_joins.natural_join,
         "nested join": special_joins.nested_join,
         "offset": offset.offset,

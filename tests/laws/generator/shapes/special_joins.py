@@ -41,6 +41,13 @@ def asof_join(make: Maker, depth: int) -> Query:
     return projected(make, scope, sql, where(make, scope))
 
 
+def positional_join(make: Maker, depth: int) -> Query:
+    """POSITIONAL JOIN of two base tables, whose rows have an order."""
+    left, right = make.base(), make.base()
+    scope = scope_of(left, right)
+    return projected(make, scope, f"{left.sql} POSITIONAL JOIN {right.sql}", where(make, scope))
+
+
 def natural_join(make: Maker, depth: int) -> Query:
     """NATURAL JOIN of two base tables: every common column."""
     left, right = make.base(keyed=True), make.base(keyed=True)
