@@ -24,7 +24,7 @@ from cdme_adapter.accounting import (
     Verdict,
     judge,
 )
-from cdme_adapter.capture.plan import HIDDEN, CapturePlan, Coarse
+from cdme_adapter.capture.plan import HIDDEN, MACRO, CapturePlan, Coarse
 from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.capture.sqltext import normal, quote
 from cdme_adapter.config import CdmeConfig
@@ -397,6 +397,8 @@ class Journey:
     def _place(self, origin: str, line: int | None, sql: str) -> Place:
         """A line of a node's text as a line of its file; ``sql`` is looked for where that fails."""
         owner = self._owner(origin)
+        if origin.startswith(MACRO):  # its text is in no file that dbt knows
+            return Place(owner.file)
         text = self.compiled if owner is self.node else self.view_texts.get(owner.id)
         found = file_line(text, owner.raw_code, line) if text is not None else None
         return Place(owner.file, found or (search_line(owner.raw_code, sql) if sql else None))

@@ -18,6 +18,8 @@ from cdme_adapter.provenance import Exactness, Role
 
 ROOT = "root"
 HIDDEN = "__cdme_"
+MACRO = "macro."
+"""What the origin of a clause in a table macro begins with."""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class Planner:
         self.coarse: list[Coarse] = []
         self.origin = ""
         self.virtual_names: frozenset[str] = frozenset()
+        self.wants_rowid = False
         self._builders: list[NodeBuilder] = [NodeBuilder()]
         self._hidden = 0
         self._stages = 0
@@ -302,7 +303,7 @@ def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
         return Scope(braces(sql), None, ())
 
     try:
-        scope = planner.attempt(lambda: planner.query(tree.copy(), {}), whole)
+        scope = planner.attempt(lambda: _refuse_rowid(planner.query(tree.copy(), {})), whole)
     except RecursionError as error:
         raise UnsupportedConstruct("the query is nested too deeply") from error
     root = _node(ROOT, scope, planner.builder)
@@ -318,6 +319,13 @@ def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
         consulted=_united(consulted),
         coarse=tuple(planner.coarse),
     )
+
+
+def _refuse_rowid(scope: Scope) -> Scope:
+    """A table with a column of that name does not show which row is which."""
+    if scope.ports and any(column.lower() == "rowid" for column in scope.columns or ()):
+        raise UnsupportedConstruct("an output column called rowid, which hides the row id")
+    return scope
 
 
 def _united(consulted: list[ConsultedInput]) -> tuple[ConsultedInput, ...]:

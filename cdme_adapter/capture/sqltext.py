@@ -111,6 +111,11 @@ def keep_shown(node: exp.Expr) -> None:
     node.meta[_SHOWN] = as_written(node)
 
 
+def shown_as(written: str) -> dict[str, str]:
+    """What :func:`as_written` needs to show a node as ``written``."""
+    return {_SHOWN: written}
+
+
 def touch(node: exp.Expr) -> None:
     """Forget the text of a node that was changed, and of everything around it."""
     part: exp.Expr | None = node

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
+from cdme_adapter.capture.catalog import Macro
 from cdme_adapter.capture.plan import RelationInfo
 from cdme_adapter.capture.sqltext import parse, render
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.macros import Macros
 from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import UnsupportedConstruct
 
@@ -66,15 +69,34 @@ class DuckDbCatalog:
 
     def is_aggregate(self, function: str) -> bool:
         """Whether DuckDB knows an aggregate of that name."""
-        return self._function(function)[0]
+        return self._function(function)[0] or self._macros.aggregates(function.lower())
 
     def is_volatile(self, function: str) -> bool:
         """Whether DuckDB calls the function volatile; what it does not know is."""
-        return self._function(function)[1]
+        return self._function(function)[1] or (
+            self._function(function)[2] and self._macros.varies(function.lower())
+        )
 
     def is_macro(self, function: str) -> bool:
-        """Whether a user's macro has that name."""
-        return self._function(function)[2]
+        """Whether a user's macro of that name is more than an expression of its arguments."""
+        return self._function(function)[2] and not self._macros.is_plain(function.lower())
+
+    def macros(self, function: str) -> list[Macro]:
+        """The forms of a user's macro."""
+        if not self._function(function)[2]:
+            return []
+        return self._macros.found.get(function.lower(), [])
+
+    @cached_property
+    def _macros(self) -> Macros:
+        found: dict[str, list[Macro]] = {}
+        for name, parameters, body, kind in self._execute(
+            "SELECT lower(function_name), parameters, macro_definition, function_type FROM"
+            " duckdb_functions() WHERE function_type IN ('macro', 'table_macro') AND NOT internal"
+        ):
+            macro = Macro(tuple(parameters or ()), str(body), kind == "table_macro")
+            found.setdefault(name, []).append(macro)
+        return Macros(found, lambda name: self._function(name)[0], lambda name: self._function(name)[1])
 
     def keeps_order(self) -> bool:
         """DuckDB does, unless ``preserve_insertion_order`` was switched off."""

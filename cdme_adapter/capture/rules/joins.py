@@ -155,9 +155,7 @@ def _check_cross(planner: Planner, join: exp.Join, groups: list[FromGroup], righ
             planner.check(StepCheck(clause, names, reach, evidence))
 
 
-def _join(
-    planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bool = False
-) -> FromGroup:
+def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bool = False) -> FromGroup:
     kind = _kind(join)
     if isinstance(join.this, exp.Unnest):
         return join_unnest(planner, left, join, kind)

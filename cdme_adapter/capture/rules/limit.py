@@ -13,12 +13,28 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import StepCheck
+from cdme_adapter.capture.rules.columns import expands
 from cdme_adapter.capture.rules.select import Prepared
-from cdme_adapter.capture.rules.shape import distinct_on, has_limit, is_distinct, is_grouped
-from cdme_adapter.capture.rules.split import move_order, order_outside, outer_over
+from cdme_adapter.capture.rules.shape import (
+    distinct_on,
+    has_limit,
+    is_distinct,
+    is_grouped,
+    is_volatile,
+)
+from cdme_adapter.capture.rules.split import alias_hidden, move_order, order_outside, outer_over
+from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import check_unnest
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import not_understood, render, text
+from cdme_adapter.capture.sqltext import (
+    as_written,
+    not_understood,
+    own_nodes,
+    render,
+    shown_as,
+    text,
+    touch,
+)
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -58,11 +74,11 @@ def split_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
 
 def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     """LIMIT, OFFSET or DISTINCT ON over a plain SELECT."""
-    keys = distinct_on(select)
+    keys = numbered_keys(select)
     if not keys and not has_limit(select):
         return None
     if is_grouped(select, planner.catalog):
-        raise not_understood("DISTINCT ON over groups", keys[0])
+        return _over_groups(planner, select, keys, env)
     bare = select.copy()
     for part in ("distinct", "limit", "offset"):
         bare.set(part, None)
@@ -71,16 +87,76 @@ def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     check_unnest(planner, prepared.select, prepared.from_where, rows, prepared.ports)
     if keys:
         return _distinct_on(planner, prepared, keys)
-    return _limit(planner, prepared, select)
+    return _limit(planner, prepared, select.copy(), env)
 
 
-def _limit(planner: Planner, prepared: Prepared, select: exp.Select) -> Scope:
+def _over_groups(planner: Planner, select: exp.Select, keys: list[exp.Expr], env: Env) -> Scope:
+    """DISTINCT ON over groups becomes one over their stage, with the keys as hidden columns."""
+    inner = select.copy()
+    inner.set("distinct", None)
+    order, hidden = move_order(planner, inner)
+    columns: list[exp.Expr] = []
+    for key in keys:
+        name = planner.hidden("k")
+        inner.append("expressions", alias_hidden(key, name))
+        hidden.append(name)
+        columns.append(exp.column(name))
+        columns[-1].meta.update(shown_as(as_written(key)))
+    outer = outer_over(inner, hidden, [])
+    outer.set("distinct", exp.Distinct(on=exp.Tuple(expressions=columns)))
+    outer.set("order", order)
+    return planner.query(outer, env)
+
+
+def numbered_keys(select: exp.Select) -> list[exp.Expr]:
+    """The keys of DISTINCT ON; an ordinal as the item of the SELECT list that it stands for."""
+    items = select.expressions
+    keys: list[exp.Expr] = []
+    for key in distinct_on(select):
+        keys.append(key)
+        if isinstance(key, exp.Literal):
+            place = int(key.name) if not key.is_string and key.name.isdigit() else 0
+            if not 0 < place <= len(items) or any(item.is_star or expands(item) for item in items[:place]):
+                raise not_understood("DISTINCT ON a constant", key)
+            keys[-1] = exp.Paren(this=items[place - 1].unalias().copy())
+            keys[-1].meta.update(shown_as(as_written(key)))
+    return keys
+
+
+def _without_aliases(prepared: Prepared, keys: list[exp.Expr]) -> list[str]:
+    """The keys as they can be computed where the names of the SELECT list are not in sight."""
+    items = prepared.select.expressions
+    aliases = {item.alias.lower(): item.this for item in items if isinstance(item, exp.Alias)}
+    columns = {c.lower() for v in prepared.visible for c in v.columns or ()}
+    found: list[str] = []
+    for key in keys:
+        bare = key.copy()
+        for column in list(bare.find_all(exp.Column)):
+            name = column.name.lower()
+            if column.table or name not in aliases or name in columns:
+                continue
+            if any(v.columns is None for v in prepared.visible):
+                raise not_understood(f"{column.name} in DISTINCT ON: an alias or a column", key)
+            touch(column)
+            value = exp.Paren(this=aliases[name].copy())
+            if column is bare:
+                bare = value
+            else:
+                column.replace(value)
+        found.append(text(bare))
+    return found
+
+
+def _limit(planner: Planner, prepared: Prepared, select: exp.Select, env: Env) -> Scope:
     limit, offset = select.args.get("limit"), select.args.get("offset")
-    count = _number(limit)
+    for part in (limit, offset):
+        if part is not None:
+            settle_subqueries(planner, part, env)
+    count = _number(planner, limit)
     partly = offset is not None or count is None
     shown = " ".join(render(p).strip() for p in (select.args.get("order"), limit, offset) if p)
     for part in (limit, offset):
-        if part is not None and isinstance(part.expression, exp.Paren):
+        if part is not None and isinstance(part.expression.unnest(), exp.Literal):
             part.set("expression", part.expression.unnest())
     tail = "".join(f" {text(part).strip()}" for part in (limit, offset) if part)
     names = [port.column for port in prepared.ports]
@@ -96,32 +172,34 @@ def _limit(planner: Planner, prepared: Prepared, select: exp.Select) -> Scope:
     return Scope(prepared.sql(names, tail=tail), prepared.columns(), prepared.ports)
 
 
-def _number(limit: exp.Expr | None) -> int | None:
-    """The number of rows that LIMIT keeps, None for a share of them."""
+def _number(planner: Planner, limit: exp.Expr | None) -> str | None:
+    """The number of rows that LIMIT keeps, as SQL; None for a share of them."""
     if limit is None:
-        return 0
+        return "0"
     if "%" in render(limit) or "PERCENT" in render(limit).upper():
         return None
     if not isinstance(limit, exp.Limit) or {k for k, v in limit.args.items() if v} - {"expression"}:
         raise not_understood(f"{render(limit).strip()}", limit)
     value = limit.expression
-    if not isinstance(value, exp.Literal) or value.is_string or not value.name.isdigit():
+    own = [part for part in own_nodes(value) if isinstance(part, (exp.Column, exp.Star))]
+    if own or is_volatile(value, planner.catalog):
         raise not_understood(f"LIMIT {render(value)}", value)
-    return int(value.name)
+    return f"({text(value)})"
 
 
 def _distinct_on(planner: Planner, prepared: Prepared, keys: list[exp.Expr]) -> Scope:
-    if any(isinstance(key, exp.Literal) for key in keys):
-        raise not_understood("DISTINCT ON a constant or an ordinal", keys[0])
     shown = [text(key) for key in keys]
     hidden = [planner.hidden("k") for _ in keys]
     keyed = [f"({key}) AS {name}" for key, name in zip(shown, hidden, strict=True)]
+    again = [
+        f"({key}) AS {name}" for key, name in zip(_without_aliases(prepared, keys), hidden, strict=True)
+    ]
     clause = planner.clause(
-        Kind.DISTINCT_ON, f"DISTINCT ON ({', '.join(render(k) for k in keys)})", keys[0]
+        Kind.DISTINCT_ON, f"DISTINCT ON ({', '.join(as_written(k) for k in keys)})", keys[0]
     )
     same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM r.{name}" for name in hidden)
     evidence = (
-        f"SELECT DISTINCT i, {{rank}} AS verdict FROM (SELECT {{port}} AS i, {', '.join(keyed)}"
+        f"SELECT DISTINCT i, {{rank}} AS verdict FROM (SELECT {{port}} AS i, {', '.join(again)}"
         f"{prepared.from_where('{port} IN (SELECT i FROM {cur})')}) AS r "
         f"WHERE EXISTS (SELECT 1 FROM {{self}} AS s WHERE {same})"
     )

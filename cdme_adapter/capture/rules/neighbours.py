@@ -30,20 +30,17 @@ def join_neighbours(
     """Plan an ASOF or POSITIONAL join; ``alone``: nothing else was planned in this node."""
     method, side = method_of(join), str(join.args.get("side") or "").upper()
     on = join.args.get("on")
-    if not alone or side not in ("", "LEFT") or join.args.get("using"):
+    if not alone or side not in ("", "LEFT") or (method == "ASOF" and on is None):
         raise not_understood(f"{' '.join(w for w in (method, side) if w)} JOIN in this place", join)
     refuse_if_unknown((left, right), join)
     ports = left.ports + right.ports
     if method == "POSITIONAL":
-        both = FromGroup(
-            f"{left.sql} POSITIONAL JOIN {right.sql}", left.visible + right.visible, ports
-        )
+        both = FromGroup(f"{left.sql} POSITIONAL JOIN {right.sql}", left.visible + right.visible, ports)
         return evaluated_once(planner, both)
     words = f"ASOF {side} JOIN" if side else "ASOF JOIN"
+    assert on is not None
     condition = text(on)
-    both = FromGroup(
-        f"{left.sql} {words} {right.sql} ON {condition}", left.visible + right.visible, ports
-    )
+    both = FromGroup(f"{left.sql} {words} {right.sql} ON {condition}", left.visible + right.visible, ports)
     lossy = (right,) if side else (left, right)
     if any(group.ports for group in lossy):
         clause = planner.clause(Kind.JOIN_NO_MATCH, shown, join)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN
+from cdme_adapter.capture.rules.columns import expands, without_hidden
 from cdme_adapter.capture.scope import Visible
 from cdme_adapter.capture.sqltext import (
     conjuncts,
@@ -16,6 +17,7 @@ from cdme_adapter.capture.sqltext import (
     quote,
     text,
     touch,
+    with_text,
 )
 
 
@@ -26,6 +28,8 @@ def projections(select: exp.Select, visible: tuple[Visible, ...]) -> list[str]:
 
 def _projection(item: exp.Expr, visible: tuple[Visible, ...]) -> str:
     star = _star(item)
+    if expands(item):
+        return text(without_hidden(item, visible))
     if star is None:
         return text(item)
     hidden = [column for v in _of_star(item, visible) for column in v.hidden]
@@ -68,6 +72,8 @@ def output_names(
     once = {name.lower() for name in merged}
     for item in select.expressions:
         star = _star(item)
+        if expands(item):
+            return None
         if star is None:
             if not item.alias_or_name.startswith(HIDDEN):
                 names.append(item.alias_or_name)
@@ -139,5 +145,24 @@ def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select
             column.set("catalog", None)
             touch(column)
         if not column.table and column.name.lower() in aliases - columns:
-            raise not_understood(f"the whole row {quote(column.name)} used as a value", column)
+            _whole_row(column, visible)
     return select
+
+
+def _whole_row(column: exp.Column, visible: tuple[Visible, ...]) -> None:
+    """``t`` as a value: a struct of its columns, without the hidden ones."""
+    found = next(v for v in visible if v.alias.lower() == column.name.lower())
+    top: exp.Expr = column
+    while top.parent is not None and not isinstance(top.parent, exp.Select):
+        top = top.parent
+    names = [name.lower() for name in found.columns or ()]
+    nameless = top.arg_key == "expressions" and top is not column and not isinstance(top, exp.Alias)
+    if not names or len(set(names)) < len(names) or nameless or isinstance(column.parent, exp.Dot):
+        raise not_understood(f"the whole row {quote(column.name)} used as a value", column)
+    for part in conjuncts(top.this) if isinstance(top, (exp.Where, exp.Having, exp.Qualify)) else [top]:
+        keep_shown(part)
+    fields = ", ".join(f"{quote(c)} := {quote(found.alias)}.{quote(c)}" for c in found.columns or ())
+    struct = with_text(exp.Anonymous(this="struct_pack"), f"struct_pack({fields})")
+    touch(column)
+    named = top is column and top.arg_key == "expressions"
+    column.replace(exp.alias_(struct, column.name, quoted=True) if named else struct)

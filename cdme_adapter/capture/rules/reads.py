@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter.capture.rules.files import file_of
+from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import has_window
 from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind
 from cdme_adapter.capture.scope import Cte, Env
@@ -50,6 +51,8 @@ class _Reader:
     known: dict[int, set[Read]] = field(default_factory=dict)
     """By common table expression; one that is being read has nothing more to say."""
     kept: list[Cte] = field(default_factory=list)
+    called: set[str] = field(default_factory=set)
+    """Macros that were looked into; what one reads it reads in the role of its first call."""
 
     def query(self, node: exp.Expr, env: Env) -> set[Read]:
         """A query of any shape."""
@@ -174,6 +177,9 @@ class _Reader:
         name = next(functions(node))[1]
         if name in INPUTLESS:
             return self.expression(node, env)
+        macro = table_macro(self.planner, node)
+        if macro is not None:
+            return self.query(macro, {})
         raise not_understood(f"the table function {name}() in FROM", node)
 
     def _expressions(self, node: exp.Expr, env: Env, skipped: set[str]) -> set[Read]:
@@ -192,6 +198,8 @@ class _Reader:
         for query in nested_queries(node):
             found |= within(role, self.query(query, env))
         for _, name in functions(node):
-            if self.planner.catalog.is_macro(name):
-                raise not_understood(f"the macro {name}()", node)
+            if self.planner.catalog.is_macro(name) and name not in self.called:
+                self.called.add(name)
+                for macro in self.planner.catalog.macros(name):
+                    found |= within(role, self.expression(parse(f"SELECT {macro.body}"), {}))
         return found

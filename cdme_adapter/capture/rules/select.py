@@ -28,7 +28,9 @@ class Prepared:
     def __init__(self, planner: Planner, select: exp.Select, env: Env) -> None:
         refuse_unknown_parts(select, planner.catalog)
         before = len(planner.builder.consulted)
+        outer, planner.wants_rowid = planner.wants_rowid, _asks_for_rowid(select)
         self.groups: list[FromGroup] = plan_from(planner, select, env)
+        planner.wants_rowid = outer
         self.whole = whole_relations(planner.builder.consulted[before:])
         self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
         self.ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
@@ -88,6 +90,20 @@ class Prepared:
         if order is not None:
             parts.append(text(order).strip())
         return " ".join(parts) + tail
+
+
+def _asks_for_rowid(select: exp.Select) -> bool:
+    """Whether an expression of the SELECT itself speaks of DuckDB's row id (or a column named so)."""
+    conditions = [join.args["on"] for join in select.args.get("joins") or () if join.args.get("on")]
+    for key, value in select.args.items():
+        if key not in ("from_", "joins", "with_"):
+            conditions += [v for v in (value if isinstance(value, list) else [value]) if v]
+    return any(
+        isinstance(part, exp.Column) and part.name.lower() == "rowid"
+        for condition in conditions
+        if isinstance(condition, exp.Expr)
+        for part in condition.walk()
+    )
 
 
 def plan_select(planner: Planner, select: exp.Select, env: Env) -> Scope | None:

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from cdme_adapter.capture.catalog import Catalog
 from cdme_adapter.capture.plan import HIDDEN
+from cdme_adapter.capture.rules.columns import expands, refuse_unknown_columns
 from cdme_adapter.capture.sqltext import functions, not_understood, own_nodes
 
 _KNOWN = {
@@ -110,17 +111,19 @@ def refuse_unknown_parts(select: exp.Select, catalog: Catalog) -> None:
         values = select.args.get(key)
         for value in values if isinstance(values, list) else [values]:
             if value is not None:
-                _refuse_in_expression(value, catalog)
+                _refuse_in_expression(value, catalog, key == "expressions")
     for join in select.args.get("joins") or ():
         if join.args.get("on"):
             _refuse_in_expression(join.args["on"], catalog)
 
 
-def _refuse_in_expression(node: exp.Expr, catalog: Catalog) -> None:
+def _refuse_in_expression(node: exp.Expr, catalog: Catalog, listed: bool = False) -> None:
+    if listed:
+        refuse_unknown_columns(node)
     for part in own_nodes(node):
-        if isinstance(part, exp.Columns):
+        if isinstance(part, exp.Columns) and not listed:
             raise not_understood("COLUMNS()", part)
-        if isinstance(part, exp.Star) and not _star_is_plain(part):
+        if isinstance(part, exp.Star) and not _star_is_plain(part) and not (listed and expands(node)):
             raise not_understood("a star inside an expression", part)
     for _, name in functions(node):
         if catalog.is_macro(name):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cdme_adapter.capture.plan import HIDDEN, ConsultedInput, Port, RelationInfo
+from cdme_adapter.capture.plan import HIDDEN, MACRO, ConsultedInput, Port, RelationInfo
 from cdme_adapter.capture.rules.files import file_alias, file_of, kept
+from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks
 from cdme_adapter.capture.rules.whole import plan_whole, whole_item
 from cdme_adapter.capture.scope import Cte, Env, Source, Visible
@@ -65,6 +67,11 @@ def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
     if files is not None:
         alias, columns = _alias_of(item)
         return _stored(planner, kept(planner, files, item), alias or file_alias(item), columns)
+    macro = table_macro(planner, item.this)
+    if macro is not None:
+        alias, columns = _alias_of(item)
+        with planner.within(f"{MACRO}{item.this.this}"):
+            return _from_query(planner, macro, {}, alias or str(item.this.this), columns)
     if not isinstance(item.this, exp.Identifier):
         raise not_understood(f"the table function {next(functions(item.this))[1]}() in FROM", item)
     alias, columns = _alias_of(item)
@@ -86,6 +93,11 @@ def _stored(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str
         raise UnsupportedConstruct(f"{info.id} has a column called rowid, which hides the row id")
     planner.relations[info.id] = info
     port = Port(planner.hidden("p"), info.id)
+    if planner.wants_rowid and info.scan is None:
+        sql = f"(SELECT *, rowid, rowid AS {port.column} FROM {info.quoted})"
+        source = _named(sql, alias, columns, info.columns or None, (port,), single=True)
+        names = replace(source.visible[0], hidden=("rowid", port.column))
+        return replace(source, visible=(names,))
     sql = f"(SELECT *, rowid AS {port.column} FROM {info.quoted})"
     return _named(sql, alias, columns, info.columns or None, (port,), single=True)
 
@@ -170,6 +182,8 @@ def stage_source(
     if not node.ports:  # nobody asks for its rows: no input made them, or all of several did
         planner.builder.consulted += planner.stage_consulted[name]
         return _named(f"(SELECT * FROM temp.{name})", alias, columns, names, ())
+    if any(column.lower() == "rowid" for column in names or ()):
+        raise UnsupportedConstruct("a column called rowid in a part that is kept, which hides the row id")
     port = Port(planner.hidden("p"), name)
     drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
     sql = f"(SELECT *{drop}, rowid AS {port.column} FROM temp.{name})"
