@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.adapters.events.logging import AdapterLogger
@@ -42,6 +43,8 @@ from cdme_adapter.increment import Increment
 from cdme_adapter.manifest import nodes_of
 from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.python_models import NESTED, run_here, runs_here
+from cdme_adapter.refine.kept import KeptErrors
+from cdme_adapter.refine.refinery import CircuitOpen
 from cdme_adapter.run import Run
 from cdme_adapter.seeds import settle_seed
 from cdme_adapter.store.parts import PartStore
@@ -69,6 +72,15 @@ def _as_capture_error(error: Exception) -> CaptureError:
         return error
     text = error.message if isinstance(error, CdmeError) else str(error).strip()
     return CaptureError(text.splitlines()[0] if text else type(error).__name__)
+
+
+def told(journey: Journey, result: Any) -> Any:
+    """The result of a model's statement, with the number of its error records for dbt's log line."""
+    count = journey.refinery.told if journey.refinery is not None else ""
+    if not count:
+        return result
+    response, table = result
+    return replace(response, _message=f"{response._message}, {count}"), table
 
 
 class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
@@ -154,6 +166,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         node = getattr(config, "model", None)
         self._cdme_thread.journey = None
         self._cdme_thread.armed = None
+        self._cdme_thread.delta = None
         if node is None or str(getattr(node, "resource_type", "")) not in _NODES:
             return context
         try:
@@ -219,12 +232,17 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         begin = auto_begin or armed.temporary
         if begin and not connection.transaction_open and not self.connections.disable_transactions:
             self.connections.begin()
+        journey.in_place = armed.temporary
         if not connection.transaction_open:
+            journey.prepare_errors()
             journey.refuse(CaptureError("the project disables transactions", code="CAPTURE_NO_TRANSACTION"))
-            return plain(sql, auto_begin, fetch, limit)
-        journey.make_plan(self._cdme_execute)
+            return self._cdme_uncaptured(journey, armed, sql, auto_begin, fetch, limit)
+        try:
+            journey.make_plan(self._cdme_execute)
+        except ConfigError as error:
+            raise DbtRuntimeError(str(error)) from error
         if journey.plan is None:
-            result = plain(sql, auto_begin, fetch, limit)
+            result = self._cdme_uncaptured(journey, armed, sql, auto_begin, fetch, limit)
             self._cdme_expect(journey, armed)
             return result
         done = list(self.connections.journal())
@@ -238,12 +256,15 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
             (journey.pair_full if aside else journey.split)(self._cdme_execute, armed.target)
             journey.seconds["execute"] = time.perf_counter() - started
             if armed.temporary:
+                self._cdme_thread.delta = (armed, sql)
                 self.connections.journal()[:] = [*done, (sql, None)]
                 self._cdme_expect(journey, armed)
                 return result
             store = StoreWriter(self._cdme_execute, journey.node.database)
             journey.settle(self._cdme_execute, store, armed.target)
-            return result
+            return told(journey, result)
+        except CircuitOpen as error:
+            self._cdme_stop(journey, error)
         except ConfigError as error:  # the user's to mend: dbt rolls the model back
             raise DbtRuntimeError(str(error)) from error
         except Exception as error:
@@ -251,7 +272,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
                 raise DbtRuntimeError(str(error)) from error
             # The capture's fault, or the model's: the plain build tells.
             journey.increment = None
-            result = self._cdme_fall_back(journey, error, done, sql, fetch, limit)
+            result = self._cdme_fall_back(journey, armed, error, done, sql, fetch, limit)
             if armed.temporary:
                 self._cdme_expect(journey, armed)
             return result
@@ -293,7 +314,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         except Exception as error:
             return self._cdme_give_up(journey, error, done, sql, fetch, limit)
         journey.seconds["settle"] = time.perf_counter() - started
-        return result
+        return told(journey, result)
 
     def _cdme_give_up(
         self, journey: Journey, error: Exception, done: list[Any], sql: str, fetch: bool,
@@ -303,19 +324,51 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         if "INTERRUPT" in str(error):
             raise DbtRuntimeError(str(error)) from error
         journey.increment = None
-        return self._cdme_fall_back(journey, error, done, sql, fetch, limit)
+        return self._cdme_fall_back(journey, None, error, done, sql, fetch, limit)
+
+    def _cdme_uncaptured(
+        self, journey: Journey, armed: _Armed, sql: str, auto_begin: bool, fetch: bool,
+        limit: int | None,
+    ) -> Any:  # fmt: skip
+        """Build a model without a plan; what it declares of refinements holds all the same."""
+        plain: Any = super().execute  # type: ignore[misc]
+        if journey.refinery is None:
+            return plain(sql, auto_begin, fetch, limit)
+        try:
+            sql = journey.refined(self._cdme_execute, sql, armed.compiled)
+        except CircuitOpen as error:
+            self._cdme_stop(journey, error)
+        except Exception as error:
+            raise DbtRuntimeError(str(error)) from error
+        return told(journey, plain(sql, False, fetch, limit))
+
+    def _cdme_stop(self, journey: Journey, error: CircuitOpen) -> NoReturn:
+        """The circuit breaker opened: keep the errors of the sample and fail the model."""
+        store = StoreWriter(self._cdme_execute, journey.node.database)
+        journey.stop(self._cdme_execute, store, error)
+        self._cdme_thread.closed = True
+        self._cdme_reject(self._cdme_begin(), journey, False)
+        raise DbtRuntimeError(str(error)) from error
 
     def _cdme_fall_back(
-        self, journey: Journey, error: Exception, done: list[Any], sql: str, fetch: bool,
-        limit: int | None,
+        self, journey: Journey, armed: _Armed | None, error: Exception, done: list[Any], sql: str,
+        fetch: bool, limit: int | None,
     ) -> Any:  # fmt: skip
         """Build the model plain in a fresh transaction, after what its hooks had done in it."""
         logger.debug(f"capture of {journey.node.id} failed: {error}")
         self.connections.rollback_if_open()
         self.connections.begin()
+        journey.prepare_errors()
         for statement, bindings in done:
-            self.connections.add_query(statement, auto_begin=False, bindings=bindings)
-        result = super().execute(sql, False, fetch, limit)  # type: ignore[misc]
+            delta = getattr(self._cdme_thread, "delta", None)
+            if delta is not None and statement == delta[1] and journey.refinery is not None:
+                self._cdme_uncaptured(journey, delta[0], statement, False, False, None)
+            else:
+                self.connections.add_query(statement, auto_begin=False, bindings=bindings)
+        if armed is None:
+            result = super().execute(sql, False, fetch, limit)  # type: ignore[misc]
+        else:
+            result = self._cdme_uncaptured(journey, armed, sql, False, fetch, limit)
         journey.entries.clear()
         journey.refuse(_as_capture_error(error))
         return result
@@ -353,6 +406,10 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
             except ConfigError as error:
                 raise DbtRuntimeError(str(error)) from error
         super().commit_if_has_connection()  # type: ignore[misc]
+        if journey is not None and journey.overdrawn is not None:
+            overdrawn, journey.overdrawn = journey.overdrawn, None
+            self._cdme_begin().states[journey.node.id] = "rejected"
+            raise DbtRuntimeError(str(overdrawn))
 
     def _cdme_close(self, journey: Journey) -> None:
         run = self._cdme_begin()
@@ -367,6 +424,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
             self._cdme_execute("BEGIN")
         store = StoreWriter(self._cdme_execute, node.database)
         target = Target(node.database, node.schema, node.identifier)
+        journey.refine_table(self._cdme_execute, target)
         if node.resource_type == "seed":
             settle_seed(journey, self._cdme_execute, store, target, self._cdme_seed(node))
         journey.mark_hooks(self._cdme_execute, store, target)
@@ -376,11 +434,12 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
             if not journey.why_not:
                 journey.why_not = f"the materialization {node.materialized} is not captured yet"
             journey.write_coarse(self._cdme_execute, store, target)
+        journey.write_errors(self._cdme_execute, store)
         if journey.output_count is not None:
             remember_content(self._cdme_execute, store, journey.generation, target.quoted)
         verdict = journey.gate()
         journey.findings += verdict.findings
-        if verdict.refused:
+        if verdict.refused and not journey.keeps_good(verdict):
             self._cdme_reject(run, journey, own)
         if journey.batch:
             PartStore(store).forget_account(journey.run_id, node.id)
@@ -404,6 +463,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
 
     def _cdme_reject(self, run: Run, journey: Journey, own: bool) -> None:
         """Roll the model back and keep the evidence; raises."""
+        kept = KeptErrors.of(journey, StoreWriter(self._cdme_execute, journey.node.database))
         if own:
             self._cdme_execute("ROLLBACK")
         else:
@@ -412,6 +472,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         message = "; ".join(finding.message for finding in errors)
         store = StoreWriter(self._cdme_side_execute, journey.node.database)
         self._cdme_write(store, journey, "rejected", message)
+        kept.restore(store)
         run.states[journey.node.id] = "rejected"
         run.note(journey.entries)
         first = errors[0]

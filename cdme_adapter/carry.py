@@ -66,10 +66,16 @@ class Carry:
         if account.unaccounted_sql:
             missing = self._new(f"SELECT i FROM {account.unaccounted_sql} EXCEPT SELECT i FROM {carried}")
         filtered = self._count(lost)
+        routed = (
+            self._new(f"SELECT i FROM {account.routed} EXCEPT SELECT i FROM {carried}")
+            if account.routed
+            else None
+        )
         return replace(
             account,
             contributed=self._count(fresh) + self._count(carried),
             filtered=filtered,
+            errors=self._count(routed) if routed else 0,
             unaccounted=self._count(missing) if missing else 0,
             lost=lost if filtered else None,
             unaccounted_sql=missing,
@@ -179,7 +185,7 @@ class Carry:
     def judged(self, entry: LedgerEntry) -> LedgerEntry:
         """The entry; UNKNOWN where it was not decidable what earlier runs carried."""
         why = self.undecided.get(entry.input)
-        if why is None or entry.role is not Role.DIRECT or not entry.filtered_count:
+        if why is None or entry.role is not Role.DIRECT or not (entry.filtered_count or entry.error_count):
             return entry
         return replace(entry, status=Status.UNKNOWN, why=why)
 

@@ -50,11 +50,6 @@ NOT_IMPLEMENTED = frozenset(
     {
         "lineage_mode: key_derivable",
         "lineage_mode: summary",
-        "refine",
-        "refine_inputs",
-        "cast",
-        "error_threshold",
-        "circuit_breaker",
         "temporal",
         "pii",
         "control_totals",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cdme_adapter.accounting import Kind, Verdict
@@ -115,6 +116,20 @@ def _limit(raw: Any) -> Limit:
     if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
         return Limit(count=raw)
     return Limit(share=_percent(raw, 'a whole number such as 100 or a share such as "2%"'))
+
+
+def _threshold(raw: Any) -> Limit:
+    """A limit, or a mapping that also says what becomes of the good rows."""
+    if not isinstance(raw, Mapping):
+        return _limit(raw)
+
+    def made(values: dict[str, Any]) -> Limit:
+        limit: Limit = values["max"]
+        return replace(limit, commits=values.get("on_exceeded") == "commit")
+
+    parse = _record({"max": _limit}, {"on_exceeded": _one_of("rollback", "commit")}, made)
+    parsed: Limit = parse(raw)
+    return parsed
 
 
 def _share(raw: Any) -> float:
@@ -255,7 +270,7 @@ PARSERS: Mapping[str, Parser] = {
     "refine": _refine,
     "refine_inputs": _refine_inputs,
     "cast": _names,
-    "error_threshold": _limit,
+    "error_threshold": _threshold,
     "circuit_breaker": _record({"share": _share, "sample": _COUNT}, {}, lambda v: CircuitBreaker(**v)),
     "budget": _record({}, {"rows": _COUNT, "join_depth": _COUNT}, lambda v: Budget(**v)),
     "temporal": _by_input(

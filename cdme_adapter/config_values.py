@@ -16,6 +16,8 @@ class Limit:
 
     count: int | None = None
     share: float | None = None
+    commits: bool = False
+    """Of ``error_threshold``: what was good stays committed though the model fails."""
 
     def __str__(self) -> str:
         """As it was written."""

@@ -79,7 +79,7 @@ class Increment:
         for relation, info in plan.relations.items():
             written = self.journey.node.pre_hooked
             self.seen[relation] = self.journey.generations.of_input(execute, store, info, written)
-        self.settlement = Settlement(execute, plan)
+        self.settlement = self.journey.settlement(execute)
         own = self.journey.node.id
         self.accounts = [
             self._set_aside(execute, account) if account.relation == own else account
@@ -109,7 +109,14 @@ class Increment:
         )
         lost = aside(f"SELECT i, clause, verdict FROM {account.lost}") if account.lost else None
         missing = aside(f"SELECT i FROM {account.unaccounted_sql}") if account.unaccounted_sql else None
-        return replace(account, chains=chains, lost=lost, unaccounted_sql=missing)
+        errors = tuple(
+            (*chain[:-1], Map(aside(f"SELECT o, i FROM {chain[-1].sql}"), chain[-1].pairs))
+            for chain in account.error_chains
+        )
+        routed = aside(f"SELECT i FROM {account.routed}") if account.routed else None
+        return replace(
+            account, chains=chains, lost=lost, unaccounted_sql=missing, error_chains=errors, routed=routed
+        )
 
     # -- the change ------------------------------------------------------------------------------
 
@@ -227,7 +234,8 @@ class Increment:
                     entry.error_count, entry.unaccounted_count, entry.consulted_count,
                 )  # fmt: skip
             return (
-                account.input_count, account.contributed, account.filtered, 0, account.unaccounted, 0
+                account.input_count, account.contributed, account.filtered, account.errors,
+                account.unaccounted, 0,
             )  # fmt: skip
 
         name = journey.batch or journey.run_id

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from cdme_adapter.declared_tests import tests_of
 from cdme_adapter.nodes import NodeInfo, Nodes
 
 _KINDS = frozenset({"model", "seed", "snapshot", "source"})
@@ -13,9 +15,9 @@ _KINDS = frozenset({"model", "seed", "snapshot", "source"})
 
 def nodes_of(manifest: Any) -> Nodes:
     """All models, seeds, snapshots and sources of a manifest."""
-    tests = _tested_keys(manifest)
+    keys, tests = _tested_keys(manifest), tests_of(manifest)
     found = [
-        _node(node, tests.get(node.unique_id, ()))
+        replace(_node(node, keys.get(node.unique_id, ())), tests=tests.get(node.unique_id, ()))
         for node in (*manifest.nodes.values(), *manifest.sources.values())
         if str(node.resource_type) in _KINDS
     ]
@@ -47,8 +49,10 @@ def _node(node: Any, tested_key: tuple[str, ...]) -> NodeInfo:
         unique_key=_snapshot_key(config)
         if kind == "snapshot"
         else tuple(unique_key if kind == "model" else ()),
+        snapshot_key=tuple(unique_key) if kind == "snapshot" else (),
         raw_code=getattr(node, "raw_code", "") or "",
         language=str(getattr(node, "language", None) or "sql"),
+        loaded_at=getattr(node, "loaded_at_field", None) or "",
         source_name=getattr(node, "source_name", "") or "",
         tested_key=tested_key or _constrained_key(node),
         pre_hooked=_in_transaction(getattr(config, "pre_hook", None)),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cdme_adapter.declared_tests import DeclaredTest
 from cdme_adapter.provenance import external_relation_id
 
 STORED = frozenset({"table", "incremental", "snapshot", "seed", "external", "materialized_view"})
@@ -37,6 +38,11 @@ class NodeInfo:
     pre_hooked: bool = False
     post_hooked: bool = False
     """Whether hooks run in the node's own transaction, before and after its statement."""
+    snapshot_key: tuple[str, ...] = ()
+    """A snapshot's unique_key: it repeats in the table, once a version."""
+    loaded_at: str = ""
+    """A source's loaded_at_field."""
+    tests: tuple[DeclaredTest, ...] = ()
 
     @property
     def names(self) -> set[str]:

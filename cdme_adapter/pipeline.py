@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cdme_adapter.accounting import (
@@ -32,7 +32,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
 from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.engines.scans import relations_scanned
-from cdme_adapter.errors import CaptureError, Finding, Place, UnsupportedConstruct
+from cdme_adapter.errors import CaptureError, ConfigError, Finding, GateError, Place, UnsupportedConstruct
 from cdme_adapter.gate import Verdict as GateVerdict
 from cdme_adapter.gate import judge_model
 from cdme_adapter.generations import Generations, InputGeneration
@@ -41,6 +41,11 @@ from cdme_adapter.increment import Increment
 from cdme_adapter.locate import file_line, search_line
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
+from cdme_adapter.refine.records import Hidden
+from cdme_adapter.refine.refinery import CircuitOpen, Refinery
+from cdme_adapter.refine.rewriting import without_lines
+from cdme_adapter.refine.sources import resolve_all, write_chains, write_sources
+from cdme_adapter.refine.verdict import THRESHOLD
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
 from cdme_adapter.store.writer import EdgeRow, Generation, StoreWriter
 
@@ -87,6 +92,12 @@ class Journey:
     """Generations of inputs that were looked up before the statement changed them."""
     increment: Increment | None = None
     """The change of a table in place, once its delta is there."""
+    in_place: bool = False
+    """Whether the model's query makes a delta of a table that stays."""
+    refinery: Refinery | None = None
+    overdrawn: GateError | None = None
+    hidden: Callable[[str], Hidden] = lambda node: {}
+    """The SQL that stands for personal columns of a node, by column."""
 
     @property
     def place(self) -> Place:
@@ -117,28 +128,33 @@ class Journey:
     def make_plan(self, execute: Execute) -> None:
         """Plan the capture; on what is not understood, note why and go on without."""
         started = time.perf_counter()
+        self.prepare_errors()
+        text = self.compiled
+        if self.refinery is not None:
+            text = self.refinery.rewrite(execute, text, self.nodes)
         if self.config.lineage_mode is LineageMode.OFF:
             self.why_not = "lineage_mode is off"
             return
         catalog = DuckDbCatalog(execute, self.nodes.identify, self.view_texts)
         try:
-            self.plan = self._planned(execute, catalog)
+            plan = self._planned(execute, catalog, text)
+            self.plan = plan if text == self.compiled else without_lines(plan)
             self._refuse_hidden_names(catalog)
             self.findings += [self._coarse_finding(one) for one in self.plan.coarse]
         except UnsupportedConstruct as reason:
             self.refuse(reason)
         self.seconds["plan"] = time.perf_counter() - started
 
-    def _planned(self, execute: Execute, catalog: DuckDbCatalog) -> CapturePlan:
+    def _planned(self, execute: Execute, catalog: DuckDbCatalog, text: str) -> CapturePlan:
         """The plan; of a text that cannot be read, what the engine says that it reads."""
         try:
-            prove_round_trip(execute, self.compiled)
-            return plan_query(self.compiled, catalog)
+            prove_round_trip(execute, text)
+            return plan_query(text, catalog)
         except UnsupportedConstruct as reason:
-            relations = relations_scanned(self.generations.side, catalog, self.compiled)
+            relations = relations_scanned(self.generations.side, catalog, text)
             if relations is None:
                 raise
-            return plan_of_reads(self.compiled, relations, reason.message)
+            return plan_of_reads(text, relations, reason.message)
 
     def _coarse_finding(self, coarse: Coarse) -> Finding:
         """What was not understood and stands in a part that runs as it was written."""
@@ -174,11 +190,13 @@ class Journey:
         assert self.plan is not None
         for node in self.plan.nodes[:-1]:
             execute(f"CREATE OR REPLACE TEMP TABLE {node.name} AS {node.sql.format()}")
+        if self.refinery is not None:
+            self.refinery.emit(execute, self.plan.root.sql.format(), self.plan.root.hidden)
 
     def root_select(self) -> str:
         """The instrumented query that stands in the model's own statement."""
         assert self.plan is not None
-        return self.plan.root.sql.format()
+        return self.refinery.good if self.refinery is not None else self.plan.root.sql.format()
 
     def split(self, execute: Execute, target: Target) -> None:
         """Take the hidden columns off the model's table, without a rewrite of its data."""
@@ -251,7 +269,7 @@ class Journey:
         """Account for every input and write the account beside the model's rows."""
         assert self.plan is not None
         started = time.perf_counter()
-        settlement = Settlement(execute, self.plan)
+        settlement = self.settlement(execute)
         self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
         self._register_output(execute, store, target)
         self.write_inputs(execute, store, settlement.accounts())
@@ -304,7 +322,7 @@ class Journey:
         observed = cardinality(account.inputs_per_output, account.outputs_per_input)
         reasons = self._reasons(account)
         status = judge(Role.DIRECT, Exactness.EXACT, account.input_count, account.contributed,
-                       account.filtered, 0, account.unaccounted)  # fmt: skip
+                       account.filtered, account.errors, account.unaccounted)  # fmt: skip
         self._edge(store, edge, account.relation, Role.DIRECT, Exactness.EXACT, observed, seen, "")
         for path, chain in enumerate(account.chains):
             maps = [
@@ -312,6 +330,7 @@ class Journey:
                 for step, part in enumerate(chain)
             ]
             store.chain(edge, path, maps)
+        write_sources(execute, store, self, edge, self.plan.relations[account.relation], seen, account)
         if account.lost and account.reasons:
             store.filtered(edge, self._by_rank(account))
         used = {clause for clause, _, _ in account.reasons}
@@ -320,8 +339,8 @@ class Journey:
             LedgerEntry(
                 self.run_id, self.node.id, account.relation, Role.DIRECT, Exactness.EXACT,
                 self.config.lineage_mode, observed, account.input_count, account.contributed,
-                account.filtered, 0, account.unaccounted, 0, self.output_count, status, reasons,
-                sum(r.count for r in reasons if r.unused), self._sample(execute, account),
+                account.filtered, account.errors, account.unaccounted, 0, self.output_count, status,
+                reasons, sum(r.count for r in reasons if r.unused), self._sample(execute, account),
             )
         )  # fmt: skip
 
@@ -421,6 +440,86 @@ class Journey:
             reason.place.file, reason.place.line,
         )  # fmt: skip
 
+    def settlement(self, execute: Execute) -> Settlement:
+        """The settlement of the plan; it knows what was rejected."""
+        assert self.plan is not None
+        settlement = Settlement(execute, self.plan)
+        if self.refinery is not None:
+            settlement.rejects = self.refinery.rejects
+            settlement.error_clauses = frozenset(self.refinery.error_clauses(self.plan))
+        return settlement
+
+    # -- the error domain ------------------------------------------------------------------------
+
+    def prepare_errors(self) -> None:
+        """What the model declares of refinements, read anew for each build."""
+        if not self.node.stores:
+            return
+        self.refinery = Refinery.of(self.node, self.config, lambda: self.hidden(self.node.id))
+        if self.refinery is not None:
+            self.refinery.in_place = self.in_place or bool(self.batch)
+
+    def refined(self, execute: Execute, sql: str, query: str) -> str:
+        """The statement ``sql`` with the good rows of ``query`` in its place: a model without a plan."""
+        if self.refinery is None:
+            return sql
+        if self.refinery.rewritten is None:
+            self.refinery.rewrite(execute, query, self.nodes)
+        assert self.refinery.rewritten is not None
+        if self.refinery.rewritten.inputs:
+            raise ConfigError(
+                f"meta.cdme refine_inputs needs the model's lineage, which is not captured: {self.why_not}",
+                code="REFINE_INPUTS_UNCAPTURED", model=self.node.id, place=self.place,
+                remedy="write the predicate in the model, or refine its output",
+            )  # fmt: skip
+        self.refinery.emit(execute, self.refinery.rewritten.sql)
+        return sql.replace(query, self.refinery.good, 1)
+
+    def refine_table(self, execute: Execute, target: Target) -> None:
+        """Take the bad rows out of a table that was built without a query that could be wrapped."""
+        if self.refinery is None and self.node.resource_type != "seed":
+            self.prepare_errors()
+        if self.refinery is not None and self.refinery.emission is None:
+            self.refinery.emit_table(execute, target.quoted)
+
+    def write_errors(self, execute: Execute, store: StoreWriter) -> None:
+        """Write the model's error records beside its account."""
+        if self.refinery is None:
+            return resolve_all(store, self.node.id, self.run_id)
+        self.refinery.write(execute, store, self.run_id, self.generation)
+
+    def stop(self, execute: Execute, store: StoreWriter, error: CircuitOpen) -> None:
+        """Write the errors of the sample that opened the circuit breaker, with their sources."""
+        assert self.refinery is not None
+        rejected = self.refinery.rejects
+        if self.plan is not None and rejected:
+            settlement = Settlement(execute, self.plan, rejected)
+            for relation, chains in settlement.error_paths().items():
+                info = self.plan.relations[relation]
+                seen = self.generations.of_input(execute, store, info, self.node.pre_hooked)
+                edge = self.edge_id(relation, Role.DIRECT)
+                write_chains(execute, store, self, edge, info, seen, chains)
+        self.refinery.write(execute, store, self.run_id, self.generation)
+        self.findings.append(
+            Finding(error.code, error.message, "error", self.node.id, self.place, error.remedy or "")
+        )
+        self.entries = [
+            self.unknown_entry(parent, "the circuit breaker opened")
+            for parent in self.nodes.stored_parents(self.node)
+        ]
+
+    def keeps_good(self, verdict: GateVerdict) -> bool:
+        """Whether the model commits though the gate refuses it: only for too many errors, where its
+        configuration says so. The model fails after its commit."""
+        errors = [f for f in verdict.findings if f.severity == "error"]
+        if self.refinery is None or not self.refinery.commits or any(f.code != THRESHOLD for f in errors):
+            return False
+        first = errors[0]
+        self.overdrawn = GateError(
+            first.message, code=first.code, model=self.node.id, place=first.place, remedy=first.remedy
+        )
+        return True
+
     # -- what is not captured --------------------------------------------------------------------
 
     def write_coarse(self, execute: Execute, store: StoreWriter, target: Target) -> None:
@@ -463,7 +562,7 @@ class Journey:
 
     def say_ungated(self) -> None:
         """A view stores nothing that could be rolled back: what it declares cannot gate it."""
-        for name in ("expected_loss", "cardinality", "require"):
+        for name in ("expected_loss", "cardinality", "require", "refine", "refine_inputs", "cast"):
             if getattr(self.config, name):
                 self.findings.append(
                     Finding("VIEW_NOT_GATED", f"{name} is not judged on a view", "warn", self.node.id,
@@ -474,7 +573,7 @@ class Journey:
 
     def gate(self) -> GateVerdict:
         """The gate's verdict on what was settled."""
-        return judge_model(
+        judged = judge_model(
             self.entries,
             self.config,
             self.nodes.resolve,
@@ -482,6 +581,8 @@ class Journey:
             dt.datetime.now(dt.timezone.utc).date(),
             lambda entry: f" ({entry.why})" if entry.why else "",
         )
+        errors = self.refinery.findings() if self.refinery is not None else []
+        return GateVerdict((*judged.findings, *errors))
 
     def mark_hooks(self, execute: Execute, store: StoreWriter, target: Target) -> None:
         """Mend the account where hooks of the transaction changed the table after it."""

@@ -1,14 +1,17 @@
 """Settlement: from a materialised plan to the account of every input.
 
 Works in the model's transaction on temporary tables. Nodes are taken from the model's own rows
-downwards: what a node's rows are worth (live, or lost to a clause) is known before the rows that
-made them are judged. A record is filtered only where a clause is shown to have removed it; what has
-no evidence is counted as unaccounted, never computed away (REQ-F-ACC-001).
+downwards: which of a node's rows live is known before the rows that made them are judged. A record
+is filtered only where a clause is shown to have removed it; what has no evidence is counted as
+unaccounted, never computed away (REQ-F-ACC-001).
+
+Sets of rows are bit strings (``engines/sets.py``), so that a model pays for the reasons of the rows
+that it lost and for little else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdme_adapter.accounting import Verdict
 from cdme_adapter.capture.plan import (
@@ -21,24 +24,17 @@ from cdme_adapter.capture.plan import (
     StepCheck,
 )
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.rows import ordinals
+from cdme_adapter.engines.rows import Ordinals
+from cdme_adapter.engines.sets import RowSet, RowSets, Universe
+from cdme_adapter.maps import Chain, Map, Maps
 
 ROOT_ROWS = "cdme_root"
+REJECTED = "rejected"
+"""The node of the rows that were emitted and then routed to the error domain."""
 ALL_NULL = 5
 """A verdict of joins and subqueries that is ``null`` only if no other occurrence of the record says
 otherwise at the same clause; where it stands it becomes ``null``."""
 _NUMBERS = {verdict.value: verdict.number for verdict in Verdict} | {"all_null": ALL_NULL}
-
-
-@dataclass(frozen=True)
-class Map:
-    """A temporary relation of pairs (o, i); ``pairs`` is their number."""
-
-    sql: str
-    pairs: int
-
-
-Chain = tuple[Map, ...]
 
 
 @dataclass(frozen=True)
@@ -59,13 +55,34 @@ class InputAccount:
     reasons: tuple[tuple[int, int, int], ...]
     inputs_per_output: int
     outputs_per_input: int
+    errors: int = 0
+    error_chains: tuple[Chain, ...] = ()
+    """From the rejected rows, as ``chains`` are from the model's."""
+    routed: str | None = None
+    """A FROM item of (i): the records in class error."""
+    kept_out: str | None = None
+    """A FROM item of (i, clause): the row ids of records that an error clause kept out."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Fate:
-    """What became of the rows of a stage or relation: the lost ones with (o, rank, verdict)."""
+    """What became of the rows of a stage or relation.
 
+    ``alive`` reached the model's rows, None where all did; ``lost`` is a FROM item of
+    (i, rank, verdict), one row for each of the others that has evidence.
+    """
+
+    alive: RowSet | None
     lost: str | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Evidence as a SELECT of (i, rank, verdict), and how often it is read for nothing more than
+    what its own scan costs: ``cheap`` parts need not be materialised."""
+
+    sql: str
+    cheap: bool = False
 
 
 @dataclass
@@ -74,37 +91,59 @@ class Settlement:
 
     execute: Execute
     plan: CapturePlan
+    rejects: str | None = None
+    """The rejected rows as a FROM item of (o, the root's hidden columns)."""
+    error_clauses: frozenset[int] = frozenset()
+    """The clauses that keep bad input records out: these are in error, not filtered."""
+    sets: RowSets = field(init=False)
+    maps: Maps = field(init=False)
     _temp: list[str] = field(default_factory=list)
-    _links: dict[tuple[str, str], str] = field(default_factory=dict)
     _fates: dict[str, _Fate] = field(default_factory=dict)
     _passed: dict[str, bool] = field(default_factory=dict)
-    _counter: int = 0
+
+    def __post_init__(self) -> None:
+        self.sets = RowSets(self.execute)
+        self.maps = Maps(self.execute, self.plan, self._rows, self._new)
 
     def accounts(self) -> list[InputAccount]:
         """The account of every input that takes part directly."""
-        self._fates[ROOT] = _Fate()
+        self._fates[ROOT] = _Fate(None)
+        if self.rejects:
+            rank = 2 * len(self.plan.clauses)
+            self._fates[REJECTED] = _Fate(
+                None, f"(SELECT o AS i, {rank} AS rank, 0 AS verdict FROM {self.rejects})"
+            )
         for node in reversed(self.plan.nodes[:-1]):
-            if not self._consumers(node.name):
-                continue  # a stage that only subqueries read takes no direct part
-            self._judge(node.name, f"(SELECT rowid AS i FROM temp.{node.name})")
-        accounts = []
+            if self._consumers(node.name):  # else only subqueries read it: it takes no direct part
+                self._judge(node.name, self.sets.universe(f"temp.{node.name}"))
+        return [
+            self._account(relation, self.sets.universe(info.quoted))
+            for relation, info in self.plan.relations.items()
+            if relation not in self.plan.whole and self._consumers(relation)
+        ]
+
+    def error_paths(self) -> dict[str, tuple[Chain, ...]]:
+        """Only the ways from the rejected rows to the inputs: for a model that is stopped."""
+        found = {}
         for relation, info in self.plan.relations.items():
-            if relation not in self.plan.whole and self._consumers(relation):
-                accounts.append(self._account(relation, info.quoted))
-        return accounts
+            if self._consumers(relation):
+                universe = self.sets.universe(info.quoted)
+                found[relation] = self._error_chains(relation, _dense(universe))
+        return found
 
     def clean(self) -> None:
         """Drop every temporary table that the settlement made."""
-        for name in self._temp:
-            self.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        names = [*self._temp, *self.sets.tables]
+        if names:
+            self.execute("; ".join(f"DROP TABLE IF EXISTS temp.{name}" for name in names))
         self._temp.clear()
+        self.sets.tables.clear()
 
     # -- pieces of SQL ---------------------------------------------------------------------------
 
     def _new(self, stem: str, select: str) -> str:
         """Materialise ``select`` as a temporary table and return its name."""
-        self._counter += 1
-        name = f"cdme_{stem}_{self._counter}"
+        name = f"cdme_{stem}_{len(self._temp) + 1}"
         self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
         self._temp.append(name)
         return f"temp.{name}"
@@ -116,91 +155,107 @@ class Settlement:
         """The rows of a node with their ordinal ``o`` and hidden columns."""
         if node.name == ROOT:
             return f"temp.{ROOT_ROWS}"
-        return f"(SELECT rowid AS o, {', '.join(node.hidden)} FROM temp.{node.name})"
+        if node.name == REJECTED:
+            return str(self.rejects)
+        return f"(SELECT {', '.join(('rowid AS o', *node.hidden))} FROM temp.{node.name})"
 
-    def _link(self, node: Node, port: Port) -> str:
-        """The pairs (o, i) of a port."""
-        key = (node.name, port.column)
-        if key not in self._links:
-            rows = self._rows(node)
-            if port.many:
-                flat = f"SELECT DISTINCT o, i FROM (SELECT o, unnest({port.column}) AS i FROM {rows})"
-                self._links[key] = self._new("link", flat)
-            else:
-                column = port.column
-                self._links[key] = f"(SELECT o, {column} AS i FROM {rows} WHERE {column} IS NOT NULL)"
-        return self._links[key]
+    @property
+    def _rejected(self) -> Node:
+        return replace(self.plan.root, name=REJECTED, checks=())
+
+    def _rank(self, clause: int) -> int:
+        """The place of a clause in the picky order; what makes an error is above all others."""
+        above = len(self.plan.clauses) if clause in self.error_clauses else 0
+        return self.plan.rank[clause] + above
 
     def _consumers(self, target: str) -> list[tuple[Node, Port]]:
-        direct = self.plan.direct_nodes()
+        direct = self.plan.direct_nodes() + ([self._rejected] if self.rejects else [])
         return [(n, p) for n in direct for p in n.ports if p.target == target]
+
+    def _values(self, node: Node, port: Port, condition: str = "") -> str:
+        """A SELECT of (i): the rows that a port's values name, with repetitions."""
+        value = f"unnest({port.column})" if port.many else port.column
+        where = f" WHERE {condition}" if condition else ""
+        return f"SELECT {value} AS i FROM {self._rows(node)}{where}"
 
     # -- fates -----------------------------------------------------------------------------------
 
-    def _judge(self, target: str, universe: str) -> tuple[int, str, str | None]:
-        """Judge every row of ``target``: number of rows, live table, pending table if any."""
-        live_parts = []
+    def _judge(self, target: str, universe: Universe) -> tuple[RowSet, RowSet]:
+        """Judge every row of ``target``: those that live, and those in question."""
+        parts = []
         for node, port in self._consumers(target):
-            lost = self._fates[node.name].lost
-            keep = f" ANTI JOIN {lost} USING (o)" if lost else ""
-            live_parts.append(f"SELECT i FROM {self._link(node, port)} AS l{keep}")
-        live = self._new("live", f"SELECT DISTINCT i FROM ({' UNION ALL '.join(live_parts)})")
-        total = self._count(universe)
-        self._fates[target] = _Fate()
-        if total == self._count(live):
-            return total, live, None
-        pending = self._new("pending", f"SELECT i FROM {universe} AS u ANTI JOIN {live} USING (i)")
-        self._fates[target] = _Fate(self._evidence(target, pending))
-        return total, live, pending
-
-    def _evidence(self, target: str, pending: str) -> str:
-        """The clause that removed each pending row, as (o, rank, verdict), where there is one."""
-        parts: list[str] = []
-        for node, port in self._consumers(target):
-            lost = self._fates[node.name].lost
-            if lost:
-                parts.append(
-                    f"SELECT l.i, f.rank, f.verdict FROM {self._link(node, port)} AS l"
-                    f" JOIN {lost} AS f ON l.o = f.o JOIN {pending} AS p ON p.i = l.i"
-                )
-            parts += self._checks(node, port, pending)
-        everything = " UNION ALL ".join(parts) or (
-            "SELECT NULL::BIGINT AS i, NULL::BIGINT AS rank, NULL::BIGINT AS verdict WHERE FALSE"
-        )
-        return self._new(
-            "lost",
-            "SELECT i AS o, best // 8 AS rank, 7 - best % 8 AS verdict FROM "
-            f"(SELECT i, max(rank * 8 + 7 - verdict) AS best FROM ({everything}) GROUP BY i)",
-        )
-
-    def _checks(self, node: Node, port: Port, pending: str) -> list[str]:
-        """Walk the checks of a node for one port; the evidence found, as SELECTs."""
-        found: list[str] = []
-        current = pending
-        checks = [check for check in node.checks if port.column in check.ports]
-        for check in checks:
-            if isinstance(check, StepCheck) and self._passes_all(check):
+            if node.name == REJECTED:
                 continue
-            words = {"port": port.column, "cur": current, "self": self._rows(node), **_NUMBERS}
-            if isinstance(check, CaseCheck):
-                judged = self._new("case", self._case_sql(check, words))
-                ranks = self._rank_sql(check.clauses)
-                verdicts = self._verdict_sql(check.clauses)
-                found.append(
-                    f"SELECT i, {ranks} AS rank, {verdicts} AS verdict FROM {judged}"
-                    f" WHERE code // 2 < {len(check.clauses)}"
-                )
-                current = self._new("cur", f"SELECT i FROM {judged} WHERE code // 2 = {len(check.clauses)}")
-            else:
-                reached = self._new("reach", check.reach.format(**words))
-                lost = self._new("cur", f"SELECT i FROM {current} ANTI JOIN {reached} USING (i)")
-                words["cur"] = lost
-                if self._count(lost):
-                    found.append(self._step_sql(check, words))
-                current = reached
-            if not self._count(current):
+            alive = self._fates[node.name].alive
+            parts.append(self._values(node, port, alive.holds("o") if alive else ""))
+        live = self.sets.of(universe, " UNION ALL ".join(parts))
+        if live.all:
+            self._fates[target] = _Fate(None)
+            return live, RowSet(universe, 0, None)
+        pending = self.sets.minus(self.sets.everyone(universe), live)
+        self._fates[target] = _Fate(live, self._evidence(target, pending))
+        return live, pending
+
+    def _evidence(self, target: str, pending: RowSet) -> str | None:
+        """The clause that removed each pending row, as (i, rank, verdict), where there is one."""
+        parts: list[_Part] = []
+        consumers = self._consumers(target)
+        for node, port in consumers:
+            lost, question = self._fates[node.name].lost, pending
+            if self._fates[node.name].alive is not None or node.name == REJECTED:
+                reached = self.sets.of(pending.universe, self._values(node, port))
+                if lost:
+                    parts.append(_Part(self._inherited(node, port, lost, pending)))
+                question = self.sets.minus(pending, reached)
+            parts += self._checks(node, port, question)
+        if not parts:
+            return None
+        if len(parts) == 1 and parts[0].cheap:
+            return f"({parts[0].sql})"
+        everything = " UNION ALL ".join(part.sql for part in parts)
+        if len(consumers) > 1:
+            everything = (
+                "SELECT i, best // 8 AS rank, 7 - best % 8 AS verdict FROM "
+                f"(SELECT i, max(rank * 8 + 7 - verdict) AS best FROM ({everything}) GROUP BY i)"
+            )
+        narrow = f"SELECT i, rank::SMALLINT AS rank, verdict::UTINYINT AS verdict FROM ({everything})"
+        return self._new("lost", narrow)
+
+    def _inherited(self, node: Node, port: Port, lost: str, pending: RowSet) -> str:
+        """Rows that reached a stage's rows, all of which were lost later: the last loss counts."""
+        link = self.maps.link(node, port)
+        return (
+            "SELECT i, best // 8 AS rank, 7 - best % 8 AS verdict FROM (SELECT l.i, "
+            f"max(f.rank::INTEGER * 8 + 7 - f.verdict) AS best FROM {link} AS l JOIN {lost} AS f "
+            f"ON l.o = f.i WHERE {pending.holds('l.i')} GROUP BY l.i)"
+        )
+
+    def _checks(self, node: Node, port: Port, question: RowSet) -> list[_Part]:
+        """Walk the checks of a node for one port; the evidence found, at most one for each row."""
+        found: list[_Part] = []
+        checks = [check for check in node.checks if port.column in check.ports]
+        for place, check in enumerate(checks):
+            if not question.count:
                 break
+            if isinstance(check, CaseCheck):
+                part, question = self._case(node, port, check, question, place == len(checks) - 1)
+                found.append(part)
+            elif not self._passes_all(check):
+                reach = self._filled(check.reach, node, port, question)
+                reached = self.sets.of(question.universe, reach.replace("SELECT DISTINCT", "SELECT", 1))
+                lost = self.sets.minus(question, reached)
+                if lost.count:
+                    found += self._step(check, node, port, lost)
+                question = reached
         return found
+
+    def _filled(self, template: str, node: Node, port: Port, question: RowSet) -> str:
+        """A template of the plan with its words; look-ups in ``{cur}`` become look-ups of bits."""
+        for row in ("{port}", "i"):
+            template = template.replace(f"{row} IN (SELECT i FROM {{cur}})", _plain(question.holds(row)))
+        return template.format(
+            port=port.column, cur=question.rows, self=self._rows(node), **_NUMBERS
+        )  # fmt: skip
 
     def _passes_all(self, check: StepCheck) -> bool:
         """Whether a clause that does not speak of the port's rows lets all of them pass."""
@@ -210,20 +265,39 @@ class Settlement:
             self._passed[check.passes] = bool(self.execute(f"SELECT {check.passes.format()}")[0][0])
         return self._passed[check.passes]
 
-    def _step_sql(self, check: StepCheck, words: dict[str, object]) -> str:
-        rank = self.plan.rank[check.clause]
-        found = f"SELECT i, {rank} AS rank, verdict FROM "
+    def _step(self, check: StepCheck, node: Node, port: Port, lost: RowSet) -> list[_Part]:
+        rank = self._rank(check.clause)
+        head = f"SELECT i, {rank} AS rank, verdict FROM "
         if check.first_try is None:
-            return found + self._new("why", check.evidence.format(**words))
-        first = self._new("why", check.first_try.format(**words))
-        rest = self._new("cur", f"SELECT i FROM {words['cur']} ANTI JOIN {first} USING (i)")
-        if not self._count(rest):
-            return found + first
-        second = self._new("why", check.evidence.format(**{**words, "cur": rest}))
-        return f"{found}{first} UNION ALL {found}{second}"
+            return [_Part(f"{head}({self._filled(check.evidence, node, port, lost)})")]
+        first = self._new("why", self._filled(check.first_try, node, port, lost))
+        rest = self.sets.minus(lost, self.sets.of(lost.universe, f"SELECT i FROM {first}"))
+        found = [_Part(head + first)]
+        if rest.count:
+            found.append(_Part(f"{head}({self._filled(check.evidence, node, port, rest)})"))
+        return found
+
+    # -- conjuncts, row by row -------------------------------------------------------------------
+
+    def _case(
+        self, node: Node, port: Port, check: CaseCheck, question: RowSet, last: bool
+    ) -> tuple[_Part, RowSet]:
+        """The rows that a run of conjuncts removed, and those that are still in question."""
+        passed = len(check.clauses)
+        judged = self._filled(_case_sql(check), node, port, question)
+        evidence = (
+            f"SELECT i, {self._rank_sql(check.clauses)} AS rank, {self._verdict_sql(check.clauses)} AS "
+            f"verdict FROM {{}} WHERE code // 2 < {passed}"
+        )
+        if last and check.single:
+            # Nothing asks for those that pass: they are unaccounted.
+            return _Part(evidence.format(f"({judged})"), cheap=True), question
+        table = self._new("case", judged)
+        rest = self.sets.of(question.universe, f"SELECT i FROM {table} WHERE code // 2 = {passed}")
+        return _Part(evidence.format(table)), rest
 
     def _rank_sql(self, clauses: tuple[int, ...]) -> str:
-        arms = " ".join(f"WHEN {n} THEN {self.plan.rank[c]}" for n, c in enumerate(clauses))
+        arms = " ".join(f"WHEN {n} THEN {self._rank(c)}" for n, c in enumerate(clauses))
         return f"CASE code // 2 {arms} END"
 
     def _verdict_sql(self, clauses: tuple[int, ...]) -> str:
@@ -241,103 +315,85 @@ class Settlement:
             f"ELSE CASE code // 2 {arms} ELSE 0 END END"
         )
 
-    @staticmethod
-    def _case_sql(check: CaseCheck, words: dict[str, object]) -> str:
-        """The last conjunct that a derivation of each record failed: 2 × place, + 1 if FALSE."""
-        arms = []
-        for place, template in enumerate(check.conjuncts):
-            safe = not check.plain or check.plain[place]
-            conjunct = f"TRY({template.format()})" if safe else template.format()
-            arms.append(
-                f"WHEN ({conjunct}) IS NOT TRUE THEN {2 * place} + CAST(({conjunct}) IS FALSE AS INTEGER)"
-            )
-        code = f"CASE {' '.join(arms)} ELSE {2 * len(check.conjuncts)} END"
-        passed = "".join(f" AND ({template.format()})" for template in check.before)
-        source, port, current = check.from_sql.format(), words["port"], words["cur"]
-        if check.single:
-            alone = f" WHERE {passed[5:]}" if passed else ""
-            return (
-                f"SELECT {port} AS i, {code} AS code FROM {source} "
-                f"SEMI JOIN {current} AS cdme_c ON cdme_c.i = {port}{alone}"
-            )
-        return (
-            f"SELECT {port} AS i, max({code}) AS code FROM {source} "
-            f"WHERE {port} IN (SELECT i FROM {current}){passed} GROUP BY 1"
-        )
-
     # -- accounts --------------------------------------------------------------------------------
 
-    def _account(self, relation: str, quoted: str) -> InputAccount:
-        _total, live, pending = self._judge(relation, f"(SELECT rowid AS i FROM {quoted})")
-        counted = self._count(quoted)
-        contributed = self._count(live)
-        lost, filtered, reasons, missing = None, 0, [], None
+    def _account(self, relation: str, universe: Universe) -> InputAccount:
+        live, pending = self._judge(relation, universe)
+        lost, filtered, reasons, missing, errors = None, 0, [], None, 0
         fate = self._fates[relation].lost
         if fate:
-            arms = " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
-            verdict = f"CASE verdict WHEN {ALL_NULL} THEN {Verdict.NULL.number} ELSE verdict END"
-            lost = f"(SELECT o AS i, CASE rank {arms} END AS clause, {verdict} AS verdict FROM {fate})"
-            reasons = self.execute(
-                f"SELECT clause, verdict, count(*) FROM {lost} GROUP BY ALL ORDER BY ALL"
+            arms = (
+                " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
+                or "WHEN 0 THEN 0"
             )
+            verdict = f"CASE verdict WHEN {ALL_NULL} THEN {Verdict.NULL.number} ELSE verdict END"
+            lost = f"(SELECT i, CASE rank {arms} END AS clause, {verdict} AS verdict FROM {fate}"
+            lost += f" WHERE rank < {len(self.plan.clauses)})"
+            if self.rejects or self.error_clauses:
+                errors = self._count(f"{fate} WHERE rank >= {len(self.plan.clauses)}")
+            counted = "SELECT clause, verdict, count(*) FROM {} GROUP BY ALL ORDER BY ALL"
+            reasons = self.execute(counted.format(lost))
             filtered = sum(row[2] for row in reasons)
-            missing = f"(SELECT p.i FROM {pending} AS p ANTI JOIN {fate} AS f ON f.o = p.i)"
-        unaccounted = counted - contributed - filtered if missing is None else self._count(missing)
-        chains = tuple(self._chains(self.plan.root, relation))
-        per_output, per_input = self._fan(chains, contributed)
-        dense = ordinals(self.execute, quoted)
+        unaccounted = universe.count - live.count - filtered - errors
+        if unaccounted:
+            explained = self.sets.of(universe, f"SELECT i FROM {fate}") if fate else None
+            unknown = self.sets.minus(pending, explained) if explained else pending
+            missing, unaccounted = unknown.rows, unknown.count
+        chains = tuple(self.maps.chains(self.plan.root, relation))
+        per_output, per_input = self.maps.fan(chains, live.count)
+        dense = _dense(universe)
+        routed = None
+        if errors:
+            routed = dense.over(f"(SELECT i FROM {fate} WHERE rank >= {len(self.plan.clauses)})", "")
         return InputAccount(
-            relation, counted, contributed, filtered, unaccounted,
-            tuple((*c[:-1], Map(dense.over(c[-1].sql, "o"), c[-1].pairs)) for c in chains),
+            relation, universe.count, live.count, filtered, unaccounted,
+            tuple((*c[:-1], c[-1].over(dense.over(c[-1].sql, "o"))) for c in chains),
             dense.over(lost, "clause, verdict") if lost else None,
             dense.over(missing, "") if missing and unaccounted else None,
             tuple((int(a), int(b), int(c)) for a, b, c in reasons), per_output, per_input,
+            errors, self._error_chains(relation, dense), routed, self._kept_out(fate),
         )  # fmt: skip
 
-    def _chains(self, node: Node, relation: str) -> list[Chain]:
-        """The maps from a node's rows to a relation, factorised where that is smaller."""
-        chains: list[Chain] = []
-        flat: list[str] = []
-        for port in node.ports:
-            link = self._link(node, port)
-            if port.target == relation:
-                flat.append(f"SELECT o, i FROM {link}")
-            elif any(stage.name == port.target for stage in self.plan.nodes):
-                stage = next(s for s in self.plan.nodes if s.name == port.target)
-                for chain in self._chains(stage, relation):
-                    composed = self._compose(link, chain)
-                    if len(composed) == 1:
-                        flat.append(f"SELECT o, i FROM {composed[0].sql}")
-                    else:
-                        chains.append(composed)
-        if flat:
-            union = flat[0] if len(flat) == 1 else f"SELECT DISTINCT o, i FROM ({' UNION ALL '.join(flat)})"
-            table = self._new("map", union)
-            chains.insert(0, (Map(table, self._count(table)),))
-        return chains
+    def _kept_out(self, fate: str | None) -> str | None:
+        if not fate or not self.error_clauses:
+            return None
+        clauses = len(self.plan.clauses)
+        arms = " ".join(f"WHEN {self._rank(c)} THEN {c}" for c in sorted(self.error_clauses))
+        test = f"rank >= {clauses} AND rank < {2 * clauses}"
+        return f"(SELECT i, CASE rank {arms} END AS clause FROM {fate} WHERE {test})"
 
-    def _compose(self, link: str, chain: Chain) -> Chain:
-        """One map where the composition is no larger than its parts, else the chain itself."""
-        first = chain[0]
-        outer = self._count(link)
-        rows = f"{link} AS a JOIN {first.sql} AS b ON a.i = b.o"
-        expanded = self._count(rows)
-        if expanded <= max(outer, first.pairs):
-            table = self._new("map", f"SELECT DISTINCT a.o, b.i FROM {rows}")
-            return (Map(table, expanded), *chain[1:])
-        inner = self._new("map", f"SELECT * FROM {first.sql} WHERE o IN (SELECT i FROM {link})")
-        kept = self._new("map", f"SELECT o, i FROM {link}")
-        return (Map(kept, outer), Map(inner, self._count(inner)), *chain[1:])
+    def _error_chains(self, relation: str, dense: Ordinals) -> tuple[Chain, ...]:
+        if not self.rejects:
+            return ()
+        chains = self.maps.chains(self._rejected, relation)
+        return tuple((*c[:-1], c[-1].over(dense.over(c[-1].sql, "o"))) for c in chains)
 
-    def _fan(self, chains: tuple[Chain, ...], contributed: int) -> tuple[int, int]:
-        """Whether an output has several inputs and an input several outputs: 1 or 2 (many).
 
-        A chain that was left factorised expands beyond both of its parts, so both are many.
-        """
-        if not chains:
-            return 1, 1
-        if len(chains) > 1 or len(chains[0]) > 1:
-            return 2, 2
-        table = chains[0][0]
-        outputs = self.execute(f"SELECT count(DISTINCT o) FROM {table.sql}")[0][0]
-        return (2 if outputs < table.pairs else 1), (2 if contributed < table.pairs else 1)
+def _dense(universe: Universe) -> Ordinals:
+    consecutive = universe.high - universe.low + 1 == universe.count
+    return Ordinals(universe.relation, universe.low, consecutive)
+
+
+def _plain(sql: str) -> str:
+    """SQL inside a template: its braces, but for the port's, stay as they are."""
+    return sql.replace("{", "{{").replace("}", "}}").replace("{{port}}", "{port}")
+
+
+def _case_sql(check: CaseCheck) -> str:
+    """The last conjunct that a derivation of each record failed: 2 × place, + 1 if FALSE."""
+    arms = []
+    for place, template in enumerate(check.conjuncts):
+        safe = not check.plain or check.plain[place]
+        conjunct = f"TRY({template})" if safe else template
+        arms.append(
+            f"WHEN ({conjunct}) IS NOT TRUE THEN {2 * place} + CAST(({conjunct}) IS FALSE AS INTEGER)"
+        )
+    code = f"CASE {' '.join(arms)} ELSE {2 * len(check.conjuncts)} END"
+    passed = "".join(f" AND ({template})" for template in check.before)
+    body = f"FROM {check.from_sql} WHERE {{port}} IN (SELECT i FROM {{cur}}){passed}"
+    if check.single:
+        return f"SELECT {{port}} AS i, ({code})::UTINYINT AS code {body}"
+    return f"SELECT {{port}} AS i, max({code}) AS code {body} GROUP BY 1"
+
+
+__all__ = ["ALL_NULL", "ROOT_ROWS", "Chain", "InputAccount", "Map", "Settlement"]

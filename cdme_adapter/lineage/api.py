@@ -167,15 +167,24 @@ class Questions:
 
     def errors(
         self,
-        run: str | None = None,
+        model: str | None = None,
         *,
+        run: str | None = None,
+        history: bool = False,
         limit: int = DEFAULT_LIMIT,
         keeps: Callable[[str], bool] = lambda name: True,
+        export: Path | None = None,
     ) -> dict[str, Any]:
-        """The error records of a run, by default of the last run of each model."""
+        """The present error records, of one model or of all, in groups and one by one.
+
+        ``run`` asks for what a run was the last to reject; ``history`` adds what is resolved;
+        ``export`` is a file (csv, json, parquet) that gets every present record with its sources.
+        """
         from cdme_adapter.lineage.rejects import errors
 
-        return errors(self.context(), run, limit, keeps)
+        return errors(
+            self.context(), model, run=run, history=history, limit=limit, keeps=keeps, export=export
+        )
 
     def relation(self, query: str) -> Any:
         """A DuckDB relation of one SELECT, for ``.arrow()``, ``.df()`` or more SQL.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.destinations import Destinations
-from cdme_adapter.lineage.fates import Fate, error_test
+from cdme_adapter.lineage.fates import Fate
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.relations import Table
 from cdme_adapter.lineage.values import MASK, Column
@@ -22,14 +21,11 @@ def failing_values(ctx: Context, went: Destinations, fates: list[Fate]) -> dict[
     """For each shown record that was lost, the values that the clause saw."""
     found: dict[int, dict[str, Any]] = {}
     for at, fate in enumerate(fates):
-        if fate.edge is None:
+        if fate.edge is None or fate.reason is None:
             continue
         node = ctx.graph.node(fate.edge.input, fate.edge.input_generation)
         ordinal = _failing_record(went, at, node, fate)
         if ordinal is None:
-            continue
-        if fate.reason is None:
-            found[at] = offending_values(ctx, fate.edge, ordinal)
             continue
         generation = ctx.graph.generation(node)
         if generation is None or ctx.stale(node) is True:
@@ -42,16 +38,12 @@ def failing_values(ctx: Context, went: Destinations, fates: list[Fate]) -> dict[
 
 def _failing_record(went: Destinations, at: int, node: Node, fate: Fate) -> int | None:
     """The first descendant of a record at the node where the clause removed it."""
-    if fate.edge is None:
+    if fate.edge is None or fate.reason is None:
         return None
-    if fate.reason is None:
-        test = f"t.ord IN (SELECT i FROM {fate.edge.store}.store_errors WHERE "
-        test += f"{error_test(fate.edge)})"
-    else:
-        test = (
-            f"t.ord IN (SELECT i FROM {fate.edge.store}.store_filtered"
-            f" WHERE edge = {fate.edge.id} AND reason = {fate.reason.number})"
-        )
+    test = (
+        f"t.ord IN (SELECT i FROM {fate.edge.store}.store_filtered"
+        f" WHERE edge = {fate.edge.id} AND reason = {fate.reason.number})"
+    )
     return next(iter(went.reached(node, at, test)), None)
 
 
@@ -85,19 +77,3 @@ def _evaluate(ctx: Context, table: Table, chosen: dict[str, str], ordinal: int) 
 def _masked(name: str, sql: str, masked: Iterable[str]) -> bool:
     words = {(a.replace('""', '"') or b).lower() for a, b in _IDENTIFIER.findall(sql)}
     return bool((words | {name.lower()}) & set(masked))
-
-
-def offending_values(ctx: Context, edge: Edge, ordinal: int) -> dict[str, Any]:
-    """The offending values of an error record, as the run stored them."""
-    rows = ctx.store.rows(
-        f"SELECT CAST(offending_values AS VARCHAR) FROM {edge.store}.store_errors"
-        f" WHERE {error_test(edge)} AND i = {ordinal} LIMIT 1"
-    )
-    try:
-        values = json.loads(rows[0][0]) if rows and rows[0][0] else {}
-    except ValueError:
-        return {}
-    masked = ctx.masking.of(edge.input) | ctx.masking.of(edge.model)
-    if not isinstance(values, dict):
-        return {"value": values}
-    return {k: MASK if k.lower() in masked and v is not None else v for k, v in values.items()}

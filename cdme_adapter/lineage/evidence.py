@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cdme_adapter.lineage.context import Context
-from cdme_adapter.lineage.fates import error_test
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.store.reader import Edge
+from cdme_adapter.store.rejects import routed
 
 NOTHING = "SELECT NULL::BIGINT AS i WHERE false"
 
@@ -69,7 +69,7 @@ class Evidence:
     @property
     def routed(self) -> str:
         """(i) of records in the error domain."""
-        return f"SELECT DISTINCT i FROM {self.edge.store}.store_errors WHERE {error_test(self.edge)}"
+        return f"SELECT DISTINCT i FROM ({routed(self.edge)})"
 
     @property
     def errors(self) -> str:

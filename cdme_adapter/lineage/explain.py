@@ -17,6 +17,7 @@ from cdme_adapter.lineage.destinations import Destinations
 from cdme_adapter.lineage.fates import Fate, Fates
 from cdme_adapter.lineage.freshness import worst
 from cdme_adapter.lineage.graph import Node, leading_to, ordered
+from cdme_adapter.lineage.rejected import rejections
 from cdme_adapter.lineage.relations import select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.provenance import Role
@@ -175,12 +176,13 @@ def _records(
     judged = [fates.decode(code) for _, code in chosen]
     went = Destinations(ctx, scratch, fates.down, source, target, ordinals)
     values = failing_values(ctx, went, judged)
+    rejected = rejections(ctx, went, judged)
     return [
         {
             **shown[ordinal],
             "class": judged[at].name,
             "first_lost_at": judged[at].model,
-            "reason": _reason(judged[at], values.get(at, {})),
+            "reason": rejected.get(at) or _reason(judged[at], values.get(at, {})),
             "outputs": went.outputs(at) if judged[at].name == "contributed" else None,
         }
         for at, ordinal in enumerate(ordinals)

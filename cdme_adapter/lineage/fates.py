@@ -14,7 +14,8 @@ from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.provenance import Exactness, Role
-from cdme_adapter.store.reader import VERDICTS, Edge, StoredReason, literal
+from cdme_adapter.store.reader import VERDICTS, Edge, StoredReason
+from cdme_adapter.store.rejects import routed
 
 UNACCOUNTED, FILTERED, ERROR, UNKNOWN, CONTRIBUTED = 1, 2, 3, 4, 5
 CLASSES = {1: "unaccounted", 2: "filtered", 3: "error", 4: "unknown", 5: "contributed"}
@@ -192,9 +193,8 @@ class Fates:
             f" FROM {edge.store}.store_filtered{self._only(source)} WHERE edge = {edge.id}"
         )
         code = ERROR * _CLASS + place + self._edge_at[edge.id] * _EDGE
-        parts.append(
-            f"SELECT i, {code} FROM {edge.store}.store_errors{self._only(source)} WHERE {error_test(edge)}"
-        )
+        if edge.rejected:
+            parts.append(f"SELECT i, {code} FROM ({routed(edge)}){self._only(source)}")
         return parts
 
     def _only(self, node: Node) -> str:
@@ -233,15 +233,3 @@ class Fates:
             return Fate("error", model, edge)
         reasons = {r.number: r for r in self.ctx.store.reasons(edge)}
         return Fate("filtered", model, edge, reasons.get(number), _VERDICT_ORDER[verdict])
-
-
-def error_test(edge: Edge) -> str:
-    """The condition on ``store_errors`` for the errors of an edge's own run."""
-    test = (
-        f"run_id = {literal(edge.run_id)} AND model = {literal(edge.model)}"
-        f" AND input = {literal(edge.input)}"
-    )
-    if edge.input_generation is not None:
-        test += f" AND coalesce(input_generation, {edge.input_generation})"
-        test += f" = {edge.input_generation}"
-    return test

@@ -219,13 +219,11 @@ def lower_adjoint(context: Context, model: str, edges: list[Edge]) -> list[str]:
 
 
 def no_errors(context: Context, model: str, edges: list[Edge]) -> list[str]:
-    """The run that made the model's rows left nothing in the error domain."""
-    generation = context.store.current_generation(model)
-    run_id = generation.run_id if generation else ""
+    """The model has no present error record: one row for each that it has."""
     return [
-        f"SELECT 'no_errors' AS law, model, input, failure_type AS problem, i AS record"
-        f" FROM {context.store.table('store_errors')} AS x"
-        f" WHERE x.model = {literal(model)} AND x.run_id = {literal(run_id)}"
+        "SELECT 'no_errors' AS law, model, NULL AS input, failure_type AS problem, reject AS record"
+        f" FROM {context.store.table('store_rejects')} AS x"
+        f" WHERE x.model = {literal(model)} AND x.resolved_run_id IS NULL"
     ]
 
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cdme_adapter.store.rejects import DROPPED
 from cdme_adapter.store.schema import VERSION, create_statements
 
 STEPS: Mapping[int, Sequence[str]] = {
-    2: (),  # new tables only
+    2: DROPPED,
 }
 """SQL by the version that it leads to."""
 

@@ -15,6 +15,7 @@ from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.errors import StoreError, StoreVersionError
 from cdme_adapter.provenance import Exactness, LineageMode, Role
 from cdme_adapter.store.parts import rows_map
+from cdme_adapter.store.rejects import chains_of
 from cdme_adapter.store.schema import READS, SCHEMA, VERSION
 
 
@@ -77,6 +78,8 @@ class Edge:
     why: str
     store: str
     chains: tuple[tuple[int, ...], ...] = ()
+    rejected: tuple[tuple[int, ...], ...] = ()
+    """The same from the rejected records of the output generation to the input."""
     rows: int | None = None
     """The map from the rows of a table that was changed in place to the part that the edge is of;
     the first map of every chain. None: the edge is of all rows."""
@@ -336,6 +339,12 @@ def _edges(store: Store) -> Iterable[Edge]:
                 parts[edge] = map_id
             else:
                 chains[edge][path].append(map_id)
+        rejected = chains_of(
+            store.rows(
+                f"SELECT generation, edge, path, map FROM {schema}.store_reject_edges"
+                " ORDER BY generation, edge, path, step"
+            )
+        )
         rows = store.rows(
             live + f"SELECT {columns} FROM {schema}.store_edges"
             " WHERE output_generation IN (SELECT generation FROM live) ORDER BY edge"
@@ -358,5 +367,6 @@ def _edges(store: Store) -> Iterable[Edge]:
                 r[12] or "",
                 schema,
                 paths,
+                rejected.get((r[9], r[0]), ()),
                 parts.get(r[0]),
             )

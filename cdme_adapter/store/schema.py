@@ -29,6 +29,8 @@ A model's transaction only appends and touches rows of its own model, so that th
 
 from __future__ import annotations
 
+from cdme_adapter.store.rejects import REJECT_TABLES, REJECT_VIEWS
+
 VERSION = 2
 READS = 2
 """The oldest version whose tables ``reader.py`` understands."""
@@ -83,11 +85,7 @@ TABLES: dict[str, str] = {
         "run_id VARCHAR, node VARCHAR, state VARCHAR, materialized VARCHAR, sql_hash VARCHAR, "
         "plan_seconds DOUBLE, execute_seconds DOUBLE, settle_seconds DOUBLE, message VARCHAR"
     ),
-    "store_errors": (
-        "run_id VARCHAR, model VARCHAR, input VARCHAR, input_generation BIGINT, i BIGINT, "
-        "failure_type VARCHAR, offending_values JSON, source_entity VARCHAR, "
-        "source_epoch VARCHAR, morphism_path VARCHAR, record JSON"
-    ),
+    **REJECT_TABLES,
     "store_planned": (
         "run_id VARCHAR, node VARCHAR, materialized VARCHAR, lineage_mode VARCHAR, inputs VARCHAR[]"
     ),
@@ -160,13 +158,7 @@ VIEWS: dict[str, str] = {
         " FROM {s}.store_reasons r JOIN {s}.store_edges e ON e.edge = r.edge"
         " JOIN {s}.store_current c ON c.generation = e.output_generation"
     ),
-    "errors": (
-        "SELECT x.run_id, x.model, x.input,"
-        " coalesce(k.key, '{{\"rowid\":' || x.i || '}}') AS input_key, x.failure_type,"
-        " x.offending_values, x.source_entity, x.source_epoch, x.morphism_path, x.record"
-        " FROM {s}.store_errors x LEFT JOIN {s}.store_keys k"
-        " ON k.generation = x.input_generation AND k.ordinal = x.i"
-    ),
+    **REJECT_VIEWS,
 }
 
 

@@ -180,18 +180,24 @@ class World:
         return reason_id
 
     def error(self, model: str, source: str, ordinal: int, run_id: str = "run1") -> None:
-        """A record in the error domain."""
+        """A record in the error domain, made of one record of an input."""
+        edge, generation = self.con.execute(
+            "SELECT edge, output_generation FROM cdme.store_edges WHERE model = ? AND input = ?",
+            [model, source],
+        ).fetchone()
+        number = self.con.execute("SELECT count(*) FROM cdme.store_rejects").fetchone()[0]
         self.con.execute(
-            "INSERT INTO cdme.store_errors VALUES (?, ?, ?, ?, ?, 'refinement', '{}', ?, '', ?, '{}')",
-            [
-                run_id,
-                model,
-                source,
-                self.generation_of[source],
-                ordinal,
-                source,
-                f"{source} > {model}",
-            ],
+            "INSERT INTO cdme.store_rejects VALUES (?, ?, ?, ?, 'refinement', ['refinement'], '{}', '{}',"
+            " ?, ?, now(), now(), NULL, NULL)",
+            [run_id, model, generation, number, f"hash{number}", run_id],
+        )
+        self.con.execute(
+            "INSERT INTO cdme.store_reject_edges VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, 1, 1, ?)",
+            [generation, edge, model, source, self.generation_of[source], source,
+             f"{source} > {model}", number, 1000 + number],
+        )  # fmt: skip
+        self.con.execute(
+            "INSERT INTO cdme.store_reject_pairs VALUES (?, ?, ?)", [1000 + number, number, ordinal]
         )
 
     def ledger(

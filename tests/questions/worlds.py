@@ -41,6 +41,10 @@ def add_pair(source: str, o: int, i: int) -> str:
 
 
 ADD_ERROR = (
-    f"INSERT INTO cdme.store_errors SELECT 'run1', '{A}', '{SRC}', NULL, 0, 'x', '{{}}', '', '', '', '{{}}'"
+    "INSERT INTO cdme.store_rejects SELECT 'run1', model, output_generation, 0, 'x', ['x'], '{}', '{}',"
+    f" 'h', 'run1', now(), now(), NULL, NULL FROM cdme.store_edges WHERE input = '{SRC}';"
+    " INSERT INTO cdme.store_reject_edges SELECT output_generation, edge, model, input, input_generation,"
+    f" '', '', '', 0, 1, 1, 99 FROM cdme.store_edges WHERE input = '{SRC}';"
+    " INSERT INTO cdme.store_reject_pairs VALUES (99, 0, 0)"
 )
 ADD_REASON = "INSERT INTO cdme.store_filtered SELECT edge, i, 1, 0 FROM cdme.store_filtered"

@@ -1,0 +1,237 @@
+"""The error domain in the store: its tables, its views, how they are written and read.
+
+* ``store_rejects``: one row per rejected record of a model's generation; ``reject`` is its number
+  there. A record that the next run rejects again takes the older row's place and keeps its
+  ``first_*`` columns; one that is gone keeps its row, with ``resolved_*`` set (REQ-F-ERR-004).
+* ``store_reject_edges``: how rejected records of a generation lead to the records of one input: paths
+  of maps, as edges have them. A failing aggregate is one record and one map, however many its sources.
+* ``store_reject_pairs``: the maps.
+* ``store_reject_reasons``: what each failure type asked for.
+* ``store_reject_runs``: how many records a run emitted and rejected for a model.
+
+A generation's number names the model and the run, also of a run that was rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cdme_adapter.engines.rows import literal
+
+if TYPE_CHECKING:
+    from cdme_adapter.store.reader import Edge
+    from cdme_adapter.store.writer import StoreWriter
+
+REJECT_TABLES: dict[str, str] = {
+    "store_rejects": (
+        "run_id VARCHAR, model VARCHAR, generation BIGINT, reject BIGINT, failure_type VARCHAR, "
+        "failed VARCHAR[], offending_values JSON, record JSON, record_hash VARCHAR, "
+        "first_run_id VARCHAR, first_seen TIMESTAMPTZ, last_seen TIMESTAMPTZ, "
+        "resolved_run_id VARCHAR, resolved_at TIMESTAMPTZ"
+    ),
+    "store_reject_edges": (
+        "generation BIGINT, edge BIGINT, model VARCHAR, input VARCHAR, input_generation BIGINT, "
+        "source_entity VARCHAR, source_epoch VARCHAR, morphism_path VARCHAR, "
+        "path INTEGER, step INTEGER, steps INTEGER, map BIGINT"
+    ),
+    "store_reject_pairs": "map BIGINT, o BIGINT, i BIGINT",
+    "store_reject_reasons": (
+        "generation BIGINT, failure_type VARCHAR, reason_id VARCHAR, sql VARCHAR, "
+        "file VARCHAR, line INTEGER"
+    ),
+    "store_reject_runs": (
+        "run_id VARCHAR, model VARCHAR, generation BIGINT, emitted BIGINT, rejected BIGINT, "
+        "judged_at TIMESTAMPTZ"
+    ),
+}
+
+REJECT_VIEWS: dict[str, str] = {
+    "errors": (
+        "WITH RECURSIVE present AS (SELECT * FROM {s}.store_rejects WHERE resolved_run_id IS NULL),"
+        " walk AS (SELECT t.generation, t.edge, t.path, t.step, t.steps, p.o, p.i"
+        " FROM {s}.store_reject_edges t JOIN {s}.store_reject_pairs p ON p.map = t.map"
+        " WHERE t.step = 1 UNION ALL"
+        " SELECT w.generation, w.edge, w.path, t.step, w.steps, w.o, p.i FROM walk w"
+        " JOIN {s}.store_reject_edges t ON t.generation = w.generation AND t.edge = w.edge"
+        " AND t.path = w.path AND t.step = w.step + 1"
+        " JOIN {s}.store_reject_pairs p ON p.map = t.map AND p.o = w.i),"
+        " pairs AS (SELECT DISTINCT generation, edge, o, i FROM walk WHERE step = steps),"
+        " edges AS (SELECT DISTINCT generation, edge, input, input_generation, source_entity,"
+        " source_epoch, morphism_path FROM {s}.store_reject_edges)"
+        " SELECT x.run_id, x.model, e.input,"
+        " CASE WHEN p.i IS NOT NULL THEN coalesce(k.key, '{{\"rowid\":' || p.i || '}}') END AS input_key,"
+        " x.failure_type, x.offending_values, e.source_entity, e.source_epoch, e.morphism_path,"
+        " x.record, x.failed, x.record_hash, x.first_seen FROM present x"
+        " LEFT JOIN pairs p ON p.generation = x.generation AND p.o = x.reject"
+        " LEFT JOIN edges e ON e.generation = x.generation AND e.edge = p.edge"
+        " LEFT JOIN {s}.store_keys k ON k.generation = e.input_generation AND k.ordinal = p.i"
+    ),
+    "error_history": (
+        "SELECT model, record_hash, failure_type, offending_values, record, first_run_id, first_seen,"
+        " run_id AS last_run_id, last_seen, resolved_run_id, resolved_at FROM {s}.store_rejects"
+    ),
+}
+
+DROPPED = ("DROP VIEW IF EXISTS {s}.errors", "DROP TABLE IF EXISTS {s}.store_errors")
+"""What earlier versions had instead; nothing was ever written to it."""
+
+OF_GENERATION = ("store_rejects", "store_reject_edges", "store_reject_reasons", "store_reject_runs")
+
+
+@dataclass(frozen=True)
+class RejectEdge:
+    """The way from rejected records to the records of one input."""
+
+    edge: int
+    input: str
+    input_generation: int | None
+    source_entity: str
+    source_epoch: str | None
+    morphism_path: str
+
+
+def begin(store: StoreWriter, model: str, run_id: str, keep: str = "TRUE") -> None:
+    """A model is judged anew: what was in error until now is resolved unless it comes again.
+
+    ``keep`` is a condition on ``store_rejects``: which of the present errors are judged by this run.
+    """
+    store.execute(
+        f"UPDATE {store.schema}.store_rejects SET resolved_run_id = {literal(run_id)},"
+        f" resolved_at = now() WHERE model = {literal(model)} AND resolved_run_id IS NULL AND ({keep})"
+    )
+
+
+def records(store: StoreWriter, run_id: str, model: str, generation: int, rows: str) -> None:
+    """Keep rejected records: ``rows`` selects (reject, failure_type, failed, offending_values,
+    record), the last two as JSON. A record that an earlier run had rejected too takes its place."""
+    table = f"{store.schema}.store_rejects"
+    hashed = (
+        f"SELECT *, md5(concat_ws(chr(31), {literal(model)}, array_to_string(failed, chr(30)),"
+        " record::VARCHAR, row_number() OVER (PARTITION BY failed, record::VARCHAR ORDER BY reject)))"
+        f" AS h FROM ({rows})"
+    )
+    mine = f"model = {literal(model)} AND generation <> {generation}"
+    store.execute(
+        f"INSERT INTO {table} SELECT {literal(run_id)}, {literal(model)}, {generation}, n.reject,"
+        " n.failure_type, n.failed, n.offending_values, n.record, n.h,"
+        f" coalesce(p.first_run_id, {literal(run_id)}), coalesce(p.first_seen, now()), now(), NULL, NULL"
+        f" FROM ({hashed}) AS n LEFT JOIN (SELECT record_hash, arg_min(first_run_id, first_seen) AS"
+        f" first_run_id, min(first_seen) AS first_seen FROM {table} WHERE {mine} GROUP BY 1) AS p"
+        " ON p.record_hash = n.h ORDER BY n.reject"
+    )
+    again = f"SELECT record_hash FROM {table} WHERE generation = {generation}"
+    store.execute(f"DELETE FROM {table} WHERE {mine} AND record_hash IN ({again})")
+
+
+def reasons(store: StoreWriter, generation: int, rows: Sequence[tuple[Any, ...]]) -> None:
+    """(failure_type, reason_id, sql, file, line) of each check that rejected a record."""
+    store._insert("store_reject_reasons", [(generation, *row) for row in rows])
+
+
+def judged(
+    store: StoreWriter, run_id: str, model: str, generation: int, emitted: int, rejected: int
+) -> None:
+    """How many records a run emitted and rejected."""
+    store.execute(
+        f"INSERT INTO {store.schema}.store_reject_runs VALUES ({literal(run_id)}, {literal(model)},"
+        f" {generation}, {emitted}, {rejected}, now())"
+    )
+
+
+def sources(
+    store: StoreWriter, generation: int, model: str, e: RejectEdge, path: int,
+    maps: Sequence[tuple[int, str]],
+) -> None:  # fmt: skip
+    """One path from rejected records to an input: (map number, SELECT of o and i) from the record."""
+    store._insert(
+        "store_reject_edges",
+        [
+            (generation, e.edge, model, e.input, e.input_generation, e.source_entity, e.source_epoch,
+             e.morphism_path, path, step, len(maps), number)
+            for step, (number, _) in enumerate(maps, 1)
+        ],
+    )  # fmt: skip
+    for number, pairs in maps:
+        store.execute(
+            f"INSERT INTO {store.schema}.store_reject_pairs SELECT {number}, o, i FROM ({pairs})"
+            " ORDER BY o, i"
+        )
+
+
+# -- a model that is rolled back keeps its errors -------------------------------------------------
+
+
+def export(store: StoreWriter, generation: int, folder: str) -> None:
+    """Write what a transaction holds of a generation's errors to a folder, before it is undone."""
+    for table in OF_GENERATION:
+        _copy(store, f"SELECT * FROM {store.schema}.{table} WHERE generation = {generation}", folder, table)
+    maps = f"SELECT map FROM {store.schema}.store_reject_edges WHERE generation = {generation}"
+    pairs = f"SELECT * FROM {store.schema}.store_reject_pairs WHERE map IN ({maps})"
+    _copy(store, pairs, folder, "store_reject_pairs")
+
+
+def _copy(store: StoreWriter, select: str, folder: str, table: str) -> None:
+    store.execute(f"COPY ({select}) TO {literal(f'{folder}/{table}.parquet')} (FORMAT parquet)")
+
+
+def restore(store: StoreWriter, model: str, run_id: str, folder: str) -> None:
+    """Take in what :func:`export` wrote, on a connection outside the transaction that was undone."""
+    begin(store, model, run_id)
+    for table in (*OF_GENERATION, "store_reject_pairs"):
+        file = f"read_parquet({literal(f'{folder}/{table}.parquet')})"
+        store.execute(f"INSERT INTO {store.schema}.{table} SELECT * FROM {file}")
+    table = f"{store.schema}.store_rejects"
+    store.execute(
+        f"DELETE FROM {table} WHERE model = {literal(model)} AND run_id <> {literal(run_id)} AND"
+        f" record_hash IN (SELECT record_hash FROM {table} WHERE run_id = {literal(run_id)}"
+        f" AND model = {literal(model)})"
+    )
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+Chains = tuple[tuple[int, ...], ...]
+
+
+def chains_of(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, int], Chains]:
+    """From rows (generation, edge, path, map), ordered, the chains of each edge."""
+    found: dict[tuple[int, int], dict[int, list[int]]] = {}
+    for generation, edge, path, map_id in rows:
+        found.setdefault((generation, edge), {}).setdefault(path, []).append(map_id)
+    return {key: tuple(tuple(maps) for _, maps in sorted(p.items())) for key, p in found.items()}
+
+
+def routed(edge: Edge) -> str:
+    """A SELECT of (o, i): the rejected records of an edge's output generation and their sources."""
+    return routed_by(edge.store, edge.rejected)
+
+
+def routed_by(schema: str, chains: Chains) -> str:
+    """The same over the chains of one edge."""
+    selects = []
+    for chain in chains:
+        maps = [
+            f"(SELECT o, i FROM {schema}.store_reject_pairs WHERE map = {m}) m{n}"
+            + ("" if n == 1 else f" ON m{n}.o = m{n - 1}.i")
+            for n, m in enumerate(chain, 1)
+        ]
+        selects.append(f"SELECT DISTINCT m1.o, m{len(chain)}.i FROM {' JOIN '.join(maps)}")
+    return " UNION ".join(selects) or "SELECT NULL::BIGINT AS o, NULL::BIGINT AS i WHERE false"
+
+
+# -- retention ------------------------------------------------------------------------------------
+
+
+def collect(schema: str) -> list[str]:
+    """Statements that drop the sources of errors that are resolved; what the record said stays."""
+    gone = (
+        f"SELECT generation FROM {schema}.store_reject_edges EXCEPT"
+        f" SELECT generation FROM {schema}.store_rejects WHERE resolved_run_id IS NULL"
+    )
+    maps = f"SELECT map FROM {schema}.store_reject_edges WHERE generation IN ({gone})"
+    return [
+        f"DELETE FROM {schema}.store_reject_pairs WHERE map IN ({maps})",
+        f"DELETE FROM {schema}.store_reject_edges WHERE generation IN ({gone})",
+    ]
