@@ -39,7 +39,7 @@ from cdme_adapter.errors import (
     GateError,
     unwritable,
 )
-from cdme_adapter.increment import Increment
+from cdme_adapter.increment import Increment, note_batch
 from cdme_adapter.manifest import nodes_of
 from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.python_models import NESTED, run_here, runs_here
@@ -442,7 +442,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         if verdict.refused and not journey.keeps_good(verdict):
             self._cdme_reject(run, journey, own)
         if journey.batch:
-            PartStore(store).forget_account(journey.run_id, node.id)
+            note_batch(journey, PartStore(store))
         self._cdme_write(store, journey, "committed", "")
         if own:
             self._cdme_execute("COMMIT")

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from cdme_adapter.accounting import LedgerEntry, Status, Verdict
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.pairing import KEPT, PUT, RowCounts
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.settle import InputAccount
 from cdme_adapter.store.parts import PartStore, StoredEdge, rows_map
+from cdme_adapter.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from cdme_adapter.increment import Increment
@@ -172,13 +174,28 @@ class Carry:
             return []
         then = edge.row.input_generation
         keys = self.parts.key_columns(then) if then is not None else ()
-        if now is None or then is None or not keys or keys != self.parts.key_columns(now):
+        if now is None or then is None or not keys or keys != self._key_of(now):
             self.undecided[relation] = UNDECIDED
             return []
         return [
             f"SELECT n.ordinal AS i FROM ({pairs}) AS p JOIN {self.parts.keys(then)} AS t"
-            f" ON t.ordinal = p.i JOIN {self.parts.keys(now)} AS n ON n.key = t.key"
+            f" ON t.ordinal = p.i JOIN {self._present_keys(relation, keys)} AS n ON n.key = t.key"
         ]
+
+    def _key_of(self, generation: int) -> tuple[str, ...]:
+        """The key columns of an input's present generation, which may have been registered on another
+        connection since this transaction began."""
+        generations = self.increment.journey.generations
+        outside = PartStore(StoreWriter(generations.side, self.parts.writer.database))
+        return self.parts.key_columns(generation) or outside.key_columns(generation)
+
+    def _present_keys(self, relation: str, keys: tuple[str, ...]) -> str:
+        """A FROM item of (ordinal, key) of what the input holds now, read from itself."""
+        plan = self.increment.journey.plan
+        assert plan is not None
+        name = plan.relations[relation].quoted
+        ordinal = ordinals(self.execute, name).column()
+        return self.increment.journey.generations.key_rows(name, keys, ordinal)
 
     # -- what is written -------------------------------------------------------------------------
 

@@ -19,13 +19,12 @@ from cdme_adapter.capture.plan import Clause
 from cdme_adapter.carry import Carry
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog
-from cdme_adapter.errors import CaptureError, UnsupportedConstruct
 from cdme_adapter.generations import InputGeneration
 from cdme_adapter.hooks import remember
 from cdme_adapter.pairing import KEPT, PUT, Pairing, RowCounts
 from cdme_adapter.provenance import Exactness, Role, stable_id
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Map, Settlement
-from cdme_adapter.store.parts import Batch, Part, PartStore, rows_map
+from cdme_adapter.store.parts import Batch, Part, PartStore, StoredEdge, rows_map
 from cdme_adapter.store.writer import EdgeRow, StoreWriter
 
 if TYPE_CHECKING:
@@ -192,14 +191,25 @@ class Increment:
             found += new.values()
             for edge in parts.edges(number):
                 part = new.get(edge.rows)
-                if part is not None and part.map is not None:
-                    name = stable_id("edge", str(edge.row.number), str(generation))
-                    row = replace(edge.row, number=name, output_generation=generation)
-                    parts.add_edge(row, part.map, edge.paths)
+                if part is None or part.map is None or self._says_nothing(parts, edge, part.map):
+                    continue
+                name = stable_id("edge", str(edge.row.number), str(generation))
+                row = replace(edge.row, number=name, output_generation=generation)
+                parts.add_edge(row, part.map, edge.paths)
         elif counts.carried or parts.writer.execute(f"SELECT 1 FROM temp.{KEPT} LIMIT 1"):
             found.append(self._unknown_rows(parts))
         parts.register(generation, found)
         return own
+
+    def _says_nothing(self, parts: PartStore, edge: StoredEdge, rows: int) -> bool:
+        """Whether an edge that the last run made has no witness of any row that is left."""
+        assert self.previous is not None
+        own = edge.rows in (None, rows_map(self.previous[0], self.previous[0]))
+        if not own or not edge.paths:
+            full = edge.row.role == Role.DIRECT.value and edge.row.exactness == Exactness.EXACT.value
+            return own and full and edge.row.input == edge.row.model
+        pairs = parts.pairs([(rows, *maps) for maps in edge.paths])
+        return not parts.writer.execute(f"SELECT 1 FROM ({pairs}) LIMIT 1")
 
     def _unknown_rows(self, parts: PartStore) -> Part:
         """Rows of which nothing is known: opaque edges, of these rows alone."""
@@ -256,8 +266,21 @@ class Increment:
         self._temp.clear()
 
 
-def as_unsupported(error: Exception) -> CaptureError:
-    """Why a change was not understood."""
-    if isinstance(error, UnsupportedConstruct):
-        return error
-    return CaptureError(str(error).splitlines()[0] if str(error) else type(error).__name__)
+def note_batch(journey: Journey, parts: PartStore) -> None:
+    """A batch of a microbatch model: its account takes the place of the one before it in the run; the
+    first one, which makes the table, has its own equation too."""
+    parts.forget_account(journey.run_id, journey.node.id)
+    if journey.increment is None:
+        rows = journey.output_count
+        batches = [
+            Batch(
+                entry.input, entry.role.value, journey.batch,
+                (
+                    entry.input_count, entry.contributed_count, entry.filtered_count,
+                    entry.error_count, entry.unaccounted_count, entry.consulted_count,
+                    rows, rows, 0, 0, 0,
+                ),
+            )
+            for entry in journey.entries
+        ]  # fmt: skip
+        parts.batches(journey.run_id, journey.node.id, batches)

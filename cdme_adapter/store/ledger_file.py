@@ -143,7 +143,7 @@ def _batches(
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for model, source, role, *values in execute(
         f"SELECT model, input, role, batch, {', '.join(_BATCH[1:])} FROM {schema}.store_batches"
-        f" WHERE run_id = {_text(run_id)} ORDER BY written_at, batch"
+        f" WHERE run_id = {_text(run_id)} ORDER BY batch"
     ):
         found.setdefault((model, source, role), []).append(dict(zip(_BATCH, values, strict=True)))
     return found

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.store.changes import keep_changes
+from cdme_adapter.store.pruning import drop_edges, prune_replaced
 
 _LIVE = (
     "WITH RECURSIVE live(generation) AS ("
@@ -27,41 +28,58 @@ _LIVE = (
 
 
 def collect_garbage(execute: Execute, schema: str) -> int:
-    """Delete what no live generation refers to; the number of edges that went."""
-    live = _LIVE.format(s=schema)
-    dead = [
-        int(row[0])
-        for row in execute(
-            f"{live} SELECT edge FROM {schema}.store_edges"
-            " WHERE output_generation NOT IN (SELECT generation FROM live)"
-        )
-    ]
-    if not dead:
-        return 0
-    gone = "(VALUES " + ", ".join(f"({edge})" for edge in dead) + ")"
-    kept = f"SELECT map FROM {schema}.store_steps WHERE edge NOT IN (FROM {gone})"
-    maps = f"SELECT map FROM {schema}.store_steps WHERE edge IN (FROM {gone}) EXCEPT {kept}"
+    """Delete what no live generation refers to; the number of edges that went.
+
+    Pruning a replaced generation may let go of those before it, so both go on until nothing is left.
+    """
+    gone = 0
     execute("BEGIN")
     try:
-        execute(f"DELETE FROM {schema}.store_pairs WHERE map IN ({maps})")
-        for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
-            execute(f"DELETE FROM {schema}.{table} WHERE edge IN (FROM {gone})")
-        named = f"SELECT generation FROM ({live} SELECT generation FROM live)"
-        changed = ", ".join(map(str, keep_changes(execute, schema, named))) or "NULL"
-        execute(
-            f"DELETE FROM {schema}.store_keys WHERE generation NOT IN ({named})"
-            f" AND (generation IN ({changed})) IS NOT TRUE"
-        )
-        execute(f"DELETE FROM {schema}.store_parts WHERE generation NOT IN ({named})")
-        execute(
-            f"DELETE FROM {schema}.store_generations WHERE generation NOT IN ({named})"
-            " AND (fingerprint LIKE 'content:%') IS NOT TRUE"
-        )
+        while True:
+            dead = _dead(execute, schema)
+            if dead:
+                _collect(execute, schema, dead)
+                gone += len(dead)
+            if not prune_replaced(execute, schema):
+                break
         execute("COMMIT")
     except Exception:
         execute("ROLLBACK")
         raise
-    return len(dead)
+    return gone
+
+
+def _dead(execute: Execute, schema: str) -> list[int]:
+    """The edges of generations that nothing refers to."""
+    rows = execute(
+        f"{_LIVE.format(s=schema)} SELECT edge FROM {schema}.store_edges"
+        " WHERE output_generation NOT IN (SELECT generation FROM live)"
+    )
+    return [int(row[0]) for row in rows]
+
+
+def _collect(execute: Execute, schema: str, dead: list[int]) -> None:
+    live = _LIVE.format(s=schema)
+    _drop_parts(execute, schema, f"{live} SELECT generation FROM live")
+    drop_edges(execute, schema, dead)
+    named = f"SELECT generation FROM ({live} SELECT generation FROM live)"
+    changed = ", ".join(map(str, keep_changes(execute, schema, named))) or "NULL"
+    execute(
+        f"DELETE FROM {schema}.store_keys WHERE generation NOT IN ({named})"
+        f" AND (generation IN ({changed})) IS NOT TRUE"
+    )
+    execute(
+        f"DELETE FROM {schema}.store_generations WHERE generation NOT IN ({named})"
+        " AND (fingerprint LIKE 'content:%') IS NOT TRUE"
+    )
+
+
+def _drop_parts(execute: Execute, schema: str, live: str) -> None:
+    """Delete the parts of what is not live, and their maps where no edge names these."""
+    dead = f"SELECT map FROM {schema}.store_parts WHERE generation NOT IN ({live})"
+    named = f"SELECT map FROM {schema}.store_steps"
+    execute(f"DELETE FROM {schema}.store_pairs WHERE map IN ({dead} EXCEPT {named})")
+    execute(f"DELETE FROM {schema}.store_parts WHERE generation NOT IN ({live})")
 
 
 def orphans(execute: Execute, schema: str) -> dict[str, int]:
@@ -76,7 +94,11 @@ def orphans(execute: Execute, schema: str) -> dict[str, int]:
         "store_steps": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_filtered": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_reasons": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
-        "store_pairs": "map NOT IN (SELECT map FROM {s}.store_steps)",
+        "store_pairs": (
+            "map NOT IN (SELECT map FROM {s}.store_steps UNION SELECT map FROM {s}.store_parts)"
+        ),
+        "store_parts": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
+        "store_carried": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_keys": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_ledger": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",
         "store_nodes": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",

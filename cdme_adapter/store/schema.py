@@ -16,6 +16,7 @@ A model's transaction only appends and touches rows of its own model, so that th
   such a generation says as step 0 which part it belongs to (docs/decisions/0020-in-place.md).
 * ``store_carried``: input ordinals of an edge that this run's query left out and that are witnesses
   of rows which an earlier run wrote and which are still there.
+* ``store_pruned``: replaced generations of which only what is referred to is left (``pruning.py``).
 * ``store_batches``: a run's own equation of a table that was changed in place, batch by batch.
 * ``store_keys``: declared keys of the records of a generation, as JSON text.
 * ``store_planned``: the nodes that a run selected, written before its first model, so that the ledger
@@ -56,6 +57,7 @@ TABLES: dict[str, str] = {
     ),
     "store_steps": "edge BIGINT, path INTEGER, step INTEGER, steps INTEGER, map BIGINT",
     "store_parts": "generation BIGINT, part BIGINT, run_id VARCHAR, map BIGINT",
+    "store_pruned": "generation BIGINT",
     "store_carried": "edge BIGINT, i BIGINT",
     "store_batches": (
         "run_id VARCHAR, model VARCHAR, input VARCHAR, role VARCHAR, batch VARCHAR, "
