@@ -39,6 +39,7 @@ from cdme_adapter.errors import (
     GateError,
     unwritable,
 )
+from cdme_adapter.external_mixin import ExternalMixin
 from cdme_adapter.increment import Increment, note_batch
 from cdme_adapter.manifest import nodes_of
 from cdme_adapter.pipeline import Journey, Target
@@ -54,7 +55,7 @@ from cdme_adapter.views import account_view
 
 logger = AdapterLogger("CDME")
 _NODES = frozenset({"model", "seed", "snapshot"})
-_CAPTURED = frozenset({"table", "incremental", "snapshot"})
+_CAPTURED = frozenset({"table", "incremental", "snapshot", "external"})
 
 
 class _Armed:
@@ -83,7 +84,7 @@ def told(journey: Journey, result: Any) -> Any:
     return replace(response, _message=f"{response._message}, {count}"), table
 
 
-class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
+class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
     """Mix in before the engine's adapter: ``class CdmeAdapter(CaptureMixin, DuckDBAdapter)``."""
 
     connections: Any
@@ -167,6 +168,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         self._cdme_thread.journey = None
         self._cdme_thread.armed = None
         self._cdme_thread.delta = None
+        self._cdme_thread.staged = self._cdme_thread.noted = None
         if node is None or str(getattr(node, "resource_type", "")) not in _NODES:
             return context
         try:
@@ -221,6 +223,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
             journey.refuse(CaptureError("the table is written before the delta is brought into it"))
         elif journey and increment and increment.is_change(sql):
             return self._cdme_change(journey, increment, sql, auto_begin, fetch, limit)
+        sql = self._cdme_over_staged(sql)
         return super().execute(sql, auto_begin, fetch, limit)  # type: ignore[misc]
 
     def _cdme_build(
@@ -406,6 +409,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
             except ConfigError as error:
                 raise DbtRuntimeError(str(error)) from error
         super().commit_if_has_connection()  # type: ignore[misc]
+        self._cdme_place_file()
         if journey is not None and journey.overdrawn is not None:
             overdrawn, journey.overdrawn = journey.overdrawn, None
             self._cdme_begin().states[journey.node.id] = "rejected"
@@ -444,6 +448,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
         if journey.batch:
             note_batch(journey, PartStore(store))
         self._cdme_write(store, journey, "committed", "")
+        self._cdme_note_file(journey, store)
         if own:
             self._cdme_execute("COMMIT")
         if run.states.get(node.id) not in ("failed", "rejected"):  # another batch of it, say
@@ -494,6 +499,7 @@ class CaptureMixin(TellingMixin, metaclass=AdapterMeta):
     def post_model_hook(self, config: Any, context: Any) -> None:
         """Close what never came to its commit; account for views that nobody reads."""
         super().post_model_hook(config, context)  # type: ignore[misc]
+        self._cdme_drop_file()
         journey = self._journey
         self._cdme_thread.journey = None
         if journey is None:

@@ -23,7 +23,7 @@ from cdme_adapter.provenance import Exactness, Role, cardinality, stable_id
 from cdme_adapter.store.writer import StoreWriter
 
 _PAIRS = "cdme_declared"
-_IN_PLACE = ("incremental", "snapshot")
+_IN_PLACE = ("incremental", "snapshot", "external")
 
 
 def settle_declared(journey: Journey, execute: Execute, store: StoreWriter, target: Target) -> None:

@@ -277,7 +277,7 @@ class Journey:
         for node in self.plan.nodes[:-1]:
             execute(f"DROP TABLE temp.{node.name}")
         execute(f"DROP TABLE temp.{ROOT_ROWS}")
-        if self.node.post_hooked:
+        if self.node.post_hooked and self.node.materialized != "external":
             self.before = remember(execute, target)
         self.captured = True
         self.seconds["settle"] = time.perf_counter() - started
@@ -530,7 +530,7 @@ class Journey:
             f"lower('{target.database}') AND lower(schema_name) = lower('{target.schema}') "
             f"AND lower(table_name) = lower('{target.name}')"
         )[0][0]
-        if exists:
+        if exists or self.node.materialized == "external":
             self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
         self._register_output(execute, store, target)
         self.coarse_edges(store)

@@ -12,6 +12,7 @@ from cdme_adapter.accounting import LedgerEntry, RunStatus, Status
 from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.errors import CdmeError, Finding, Place, unwritable
+from cdme_adapter.external import repair
 from cdme_adapter.generations import Generations
 from cdme_adapter.nodes import NodeInfo, Nodes, Outcome
 from cdme_adapter.pipeline import Journey
@@ -67,6 +68,7 @@ class Run:
                 if isinstance(error, CdmeError) or "read-only" not in str(error):
                     raise
                 raise unwritable(database, error) from error
+            repair(self.side, store.schema)
             self.recovered += recover(self.side, self.run_id, self.target_path)
             store.begin_run(self.run_id, self.command, dict(self.versions))
             store.planned(self.run_id, self._planned(database))

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"hooks", "pairing", "carry", "increment", "pipeline", "refine"}),
     frozenset({"lineage"}),
     frozenset({"emit", "report"}),
-    frozenset({"declared", "seeds", "views", "run"}),
+    frozenset({"declared", "external", "seeds", "views", "run"}),
     frozenset({"terminal", "operations"}),
     frozenset(
         {
@@ -37,6 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "dbt_events",
             "dbt_plugin",
             "dbt_session",
+            "external_mixin",
             "python_models",
             "precompile",
             "preflight_mixin",
@@ -57,6 +58,7 @@ MAY_IMPORT_DBT = frozenset(
         "dbt_events",
         "dbt_plugin",
         "dbt_session",
+        "external_mixin",
         "python_models",
         "precompile",
         "preflight_mixin",

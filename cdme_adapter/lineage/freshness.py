@@ -55,6 +55,8 @@ class Freshness:
             return True
         if generation.row_count is not None and count != generation.row_count:
             return True
+        if generation.file is not None and not generation.file.unchanged():
+            return True
         current = self.store.current.get(generation.relation)
         if current is not None:
             return current != generation.id

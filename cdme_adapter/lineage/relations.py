@@ -32,10 +32,12 @@ class Table:
     ordered: bool = False
     """Whether ``name`` brings the ordinal itself, as ``__cdme_ordinal``."""
 
+    is_view: bool = False
+
     @cached_property
     def numbered(self) -> bool:
-        """Whether DuckDB's row id can be read; a user's column of that name hides it."""
-        return not self.ordered and all(c.name.lower() != "rowid" for c in self.columns)
+        """Whether DuckDB's row id can be read: not of a view; a user's column of that name hides it."""
+        return not (self.ordered or self.is_view) and all(c.name.lower() != "rowid" for c in self.columns)
 
     @property
     def source(self) -> str:
@@ -89,8 +91,8 @@ def open_table(con: Connection, generation: Generation, masked: frozenset[str]) 
         return table
     try:
         found = ordinals(lambda sql: con.execute(sql).fetchall(), name)
-    except Exception:  # a view has no row ids
-        return table
+    except Exception:  # a view has no row ids: over one file, its rows come in the file's order
+        return replace(table, is_view=True)
     return replace(table, low=found.low, consecutive=found.consecutive)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.errors import StoreError, StoreVersionError
 from cdme_adapter.provenance import Exactness, LineageMode, Role
+from cdme_adapter.store.files import FileRow, read_files
 from cdme_adapter.store.parts import rows_map
 from cdme_adapter.store.rejects import chains_of
 from cdme_adapter.store.schema import READS, SCHEMA, VERSION
@@ -37,7 +38,8 @@ class Connection(Protocol):
 class Generation:
     """A relation's content as one run left or saw it.
 
-    ``evaluated``: a view that was evaluated once for its account; its rows were not kept.
+    ``evaluated``: a view that was evaluated once for its account; its rows were not kept. ``file``: the
+    file that holds the rows of an external model, which has a view in the database.
     """
 
     id: int
@@ -53,6 +55,7 @@ class Generation:
     created_at: str
     store: str
     evaluated: bool = False
+    file: FileRow | None = None
 
 
 @dataclass(frozen=True)
@@ -315,12 +318,15 @@ def _generations(store: Store) -> Iterable[Generation]:
         store.rows("SELECT database_name, schema_name, view_name FROM duckdb_views() WHERE NOT internal")
     )
     for schema in store.schemas:
+        files = {file.generation: file for file in read_files(store.rows, schema)}
         rows = store.rows(
             live + f"SELECT DISTINCT {columns} FROM {schema}.store_generations"
             " WHERE generation IN (SELECT generation FROM live)"
         )
         for row in rows:
-            yield Generation(*(*row[:9], tuple(row[9] or ()), row[10] or "", schema, row[4:7] in views))
+            file = files.get(row[0])
+            evaluated = row[4:7] in views and file is None
+            yield Generation(*(*row[:9], tuple(row[9] or ()), row[10] or "", schema, evaluated, file))
 
 
 def _edges(store: Store) -> Iterable[Edge]:

@@ -23,6 +23,7 @@ A model's transaction only appends and touches rows of its own model, so that th
   of a run that was killed can be finished; ``inputs`` is NULL for what stores no rows.
 * ``store_outcomes``: what dbt said of each node when it was done, tests too.
 * ``store_documents``: the ledger of each run, byte for byte what its hash was taken of.
+* ``store_files``: the file behind the rows of an external model, and whether it is in its place.
 * ``store_totals``: control totals of an edge; ``class`` is that of the records, or ``input``.
 * ``store_unaccounted``: ordinals of unaccounted records of an edge, the first thousand.
 * ``store_outbox``: OpenLineage events, in order; ``sent_at`` is NULL until a collector has one.
@@ -30,6 +31,7 @@ A model's transaction only appends and touches rows of its own model, so that th
 
 from __future__ import annotations
 
+from cdme_adapter.store.files import COLUMNS as FILE_COLUMNS
 from cdme_adapter.store.rejects import REJECT_TABLES, REJECT_VIEWS
 
 VERSION = 2
@@ -95,6 +97,7 @@ TABLES: dict[str, str] = {
         "run_id VARCHAR, node VARCHAR, status VARCHAR, started_at TIMESTAMPTZ, "
         "finished_at TIMESTAMPTZ, failures BIGINT, message VARCHAR"
     ),
+    "store_files": FILE_COLUMNS,
     "store_documents": "run_id VARCHAR, ledger VARCHAR",
     "store_totals": (
         "run_id VARCHAR, model VARCHAR, input VARCHAR, role VARCHAR, column_name VARCHAR, "

@@ -13,7 +13,7 @@ from tests.functional.project import Project, release
 FIXTURE = Path(__file__).parent / "projects" / "materializations"
 MODELS = {
     "incremental_append": "incremental", "incremental_merge": "incremental",
-    "incremental_delete_insert": "incremental", "external_parquet": "external",
+    "incremental_delete_insert": "incremental",
     "python_table": "table", "python_incremental": "incremental", "by_package": "copied",
     "a_snapshot": "snapshot", "from_function": "table_function",
 }  # fmt: skip
