@@ -52,6 +52,7 @@ from cdme_adapter.store.parts import PartStore
 from cdme_adapter.store.writer import StoreWriter
 from cdme_adapter.telling_mixin import TellingMixin
 from cdme_adapter.views import account_view
+from cdme_adapter.watch import total_rows
 
 logger = AdapterLogger("CDME")
 _NODES = frozenset({"model", "seed", "snapshot"})
@@ -441,7 +442,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         journey.write_errors(self._cdme_execute, store)
         if journey.output_count is not None:
             remember_content(self._cdme_execute, store, journey.generation, target.quoted)
-        verdict = journey.gate()
+        verdict = journey.gate(store)
         journey.findings += verdict.findings
         if verdict.refused and not journey.keeps_good(verdict):
             self._cdme_reject(run, journey, own)
@@ -489,6 +490,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
     def _cdme_write(self, store: StoreWriter, journey: Journey, state: str, message: str) -> None:
         seconds = journey.seconds
         store.ledger(journey.entries)
+        store.totals(journey.run_id, journey.node.id, total_rows(journey))
+        store.unaccounted(journey.run_id, journey.node.id, journey.unaccounted)
         store.findings(journey.run_id, journey.findings)
         store.node(
             journey.run_id, journey.node.id, state, journey.node.materialized, journey.sql_hash,

@@ -82,6 +82,7 @@ class Carry:
             lost=lost if filtered else None,
             unaccounted_sql=missing,
             reasons=tuple((int(a), int(b), int(c)) for a, b, c in reasons),
+            reached=f"(SELECT i FROM {fresh} UNION SELECT i FROM {carried})",
         )
 
     def _all_landed(self) -> bool:

@@ -52,8 +52,6 @@ NOT_IMPLEMENTED = frozenset(
         "lineage_mode: summary",
         "temporal",
         "pii",
-        "control_totals",
-        "max_change",
     }
 )
 """Options, or single values of one as ``option: value``, that are understood but not built yet."""

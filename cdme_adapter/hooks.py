@@ -92,6 +92,7 @@ def _deleted(journey: Journey, execute: Execute, store: StoreWriter, target: Tar
         f" WHERE b.r IN (SELECT rowid FROM {target.quoted})"
     )
     journey.output_count = left
+    journey.totals.clear()  # they were taken before the hook
     store.renumber_keys(journey.generation, f"temp.{_RANKS}", left)
     journey.entries = [
         _without(journey, entry, execute, store, why)
@@ -111,13 +112,14 @@ def _without(
     store.renumber_outputs(edge, f"temp.{_RANKS}")
     execute(f"DELETE FROM temp.{_GONE} WHERE i IN ({store.contributed(edge)})")
     gone = int(execute(f"SELECT count(*) FROM temp.{_GONE}")[0][0])
-    first = execute(f"SELECT i FROM temp.{_GONE} ORDER BY i LIMIT 5")
+    first = execute(f"SELECT i FROM temp.{_GONE} ORDER BY i LIMIT 1000")
     execute(f"DROP TABLE temp.{_GONE}")
     if not gone:
         return replace(entry, output_count=journey.output_count)
     contributed = (entry.contributed_count or 0) - gone
     unaccounted = (entry.unaccounted_count or 0) + gone
-    records = ", ".join(str(row[0]) for row in first) + (", …" if gone > len(first) else "")
+    journey.unaccounted[entry.input] = [int(row[0]) for row in first]
+    records = ", ".join(str(row[0]) for row in first[:5]) + (", …" if gone > 5 else "")
     status = judge(
         entry.role, entry.exactness, entry.input_count or 0, contributed,
         entry.filtered_count or 0, entry.error_count or 0, unaccounted,

@@ -48,9 +48,12 @@ from cdme_adapter.refine.sources import resolve_all, write_chains, write_sources
 from cdme_adapter.refine.verdict import THRESHOLD
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
 from cdme_adapter.store.writer import EdgeRow, Generation, StoreWriter
+from cdme_adapter.totals import Total
+from cdme_adapter.watch import account_totals, judge_drift
 
 _VERDICTS = list(Verdict)
 FULL_ROWS = "cdme_full"
+EVIDENCE = 1000
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class Journey:
     captured: bool = False
     output_count: int | None = None
     before: Before | None = None
+    totals: dict[str, list[Total]] = field(default_factory=dict)
+    """Control totals by input."""
+    unaccounted: dict[str, list[int]] = field(default_factory=dict)
+    """The first unaccounted records by input: the evidence of a rejection."""
     batch: str = ""
     """Of a microbatch model: which batch this is. Each has a transaction and a generation of its own."""
     seen: dict[str, InputGeneration] = field(default_factory=dict)
@@ -323,6 +330,8 @@ class Journey:
         reasons = self._reasons(account)
         status = judge(Role.DIRECT, Exactness.EXACT, account.input_count, account.contributed,
                        account.filtered, account.errors, account.unaccounted)  # fmt: skip
+        if not account_totals(self, execute, account):
+            status = Status.UNBALANCED
         self._edge(store, edge, account.relation, Role.DIRECT, Exactness.EXACT, observed, seen, "")
         for path, chain in enumerate(account.chains):
             maps = [
@@ -354,9 +363,10 @@ class Journey:
         """The first unaccounted records, for the gate's message."""
         if not account.unaccounted or not account.unaccounted_sql:
             return ""
-        rows = execute(f"SELECT i FROM {account.unaccounted_sql} ORDER BY i LIMIT 5")
-        more = ", …" if account.unaccounted > len(rows) else ""
-        return "unaccounted row ids: " + ", ".join(str(row[0]) for row in rows) + more
+        rows = execute(f"SELECT i FROM {account.unaccounted_sql} ORDER BY i LIMIT {EVIDENCE}")
+        self.unaccounted[account.relation] = [int(row[0]) for row in rows]
+        more = ", …" if account.unaccounted > 5 else ""
+        return "unaccounted row ids: " + ", ".join(str(row[0]) for row in rows[:5]) + more
 
     def _write_consulted(
         self, execute: Execute, store: StoreWriter, relation: str, role: Role,
@@ -398,6 +408,10 @@ class Journey:
             ReasonCount(self._reason(clause), _VERDICTS[verdict], count, clause in unused)
             for clause, verdict, count in account.reasons
         )
+
+    def reason_id(self, number: int) -> str:
+        """The id of a clause."""
+        return self._reason(number).id
 
     def _reason(self, number: int) -> Reason:
         """A clause as a reason: stable id, and its place in the user's file."""
@@ -571,7 +585,7 @@ class Journey:
 
     # -- gate ------------------------------------------------------------------------------------
 
-    def gate(self) -> GateVerdict:
+    def gate(self, store: StoreWriter) -> GateVerdict:
         """The gate's verdict on what was settled."""
         judged = judge_model(
             self.entries,
@@ -582,7 +596,7 @@ class Journey:
             lambda entry: f" ({entry.why})" if entry.why else "",
         )
         errors = self.refinery.findings() if self.refinery is not None else []
-        return GateVerdict((*judged.findings, *errors))
+        return GateVerdict((*judged.findings, *errors, *judge_drift(self, store)))
 
     def mark_hooks(self, execute: Execute, store: StoreWriter, target: Target) -> None:
         """Mend the account where hooks of the transaction changed the table after it."""

@@ -41,7 +41,8 @@ _NUMBERS = {verdict.value: verdict.number for verdict in Verdict} | {"all_null":
 class InputAccount:
     """The account of one direct input, with the temporary tables that hold its keys.
 
-    ``lost`` selects (i, clause, verdict) of the filtered records; ``unaccounted`` selects (i).
+    ``lost`` selects (i, clause, verdict) of the filtered records; ``unaccounted_sql`` and ``reached``
+    (the records that contributed) select (i).
     """
 
     relation: str
@@ -62,6 +63,7 @@ class InputAccount:
     """A FROM item of (i): the records in class error."""
     kept_out: str | None = None
     """A FROM item of (i, clause): the row ids of records that an error clause kept out."""
+    reached: str = ""
 
 
 @dataclass(frozen=True)
@@ -352,6 +354,7 @@ class Settlement:
             dense.over(missing, "") if missing and unaccounted else None,
             tuple((int(a), int(b), int(c)) for a, b, c in reasons), per_output, per_input,
             errors, self._error_chains(relation, dense), routed, self._kept_out(fate),
+            dense.over(live.rows, ""),
         )  # fmt: skip
 
     def _kept_out(self, fate: str | None) -> str | None:

@@ -106,11 +106,16 @@ class Questions:
         with self._asked_about(model) as ctx:
             return explain(ctx, ExplainQuestion(model, input, where, limit, order_by))
 
-    def ledger(self, run: str | None = None) -> dict[str, Any]:
-        """The account of a run, of the last one by default."""
-        from cdme_adapter.lineage.ledger import read_ledger
+    def ledger(self, run: str | None = None, *, against: str | None = None) -> dict[str, Any]:
+        """The account of a run, of the last one by default; ``against`` another, what changed since."""
+        from cdme_adapter.lineage import ledger
 
-        return read_ledger(self.context().store, self.target_path, run)
+        store = self.context().store
+        found = ledger.read_ledger(store, self.target_path, run)
+        if against:
+            earlier = ledger.read_ledger(store, self.target_path, against)
+            found["against"] = ledger.against(found, earlier)
+        return found
 
     def verify_ledger(self, run: str | None = None) -> dict[str, Any]:
         """Whether the ledger file of a run is whole and says what the store says."""

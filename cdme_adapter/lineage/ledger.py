@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cdme_adapter.drift import changes, losses
 from cdme_adapter.errors import QuestionError
 from cdme_adapter.store.chain import chain_problems, document
 from cdme_adapter.store.ledger_file import CHAIN, COLUMNS, build_run, ledger_hash
@@ -24,6 +25,16 @@ def read_ledger(store: Store, target_path: Path | None, run: str | None = None) 
     if run_id is None:
         raise QuestionError("no run is in the store", code="NO_RUN", remedy="run `dbt build`")
     return read_file(target_path, run_id) or from_store(store, run_id)
+
+
+def against(ledger: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
+    """How the shares of loss of a ledger differ from those of an earlier one, of edges in both."""
+    named = [{(e["model"], e["input"]) for e in one["edges"]} for one in (ledger, earlier)]
+    both = named[0] & named[1]
+    found = [
+        losses([e for e in one["edges"] if (e["model"], e["input"]) in both]) for one in (earlier, ledger)
+    ]
+    return {"run_id": earlier["run_id"], "changes": [c.as_json() for c in changes(found[0], found[1])]}
 
 
 def read_file(target_path: Path | None, run_id: str | None = None) -> dict[str, Any] | None:

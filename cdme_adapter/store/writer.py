@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -342,6 +342,27 @@ class StoreWriter:
     def reasons(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """(edge, reason, reason_id, model, input, kind, sql, file, line)."""
         self._insert("store_reasons", rows)
+
+    def last_good_edges(self, model: str, run_id: str) -> list[dict[str, Any]]:
+        """The direct edges of the last run that committed a model, in the shape of ledger.json."""
+        rows = self.execute(
+            f"SELECT l.model, l.input, l.role, l.input_count, l.reasons FROM {self.schema}.store_ledger l"
+            f" WHERE l.model = {literal(model)} AND l.role = 'direct' AND l.run_id ="
+            f" (SELECT n.run_id FROM {self.schema}.store_nodes n JOIN {self.schema}.store_runs r"
+            f" ON r.run_id = n.run_id WHERE n.node = {literal(model)} AND n.state = 'committed'"
+            f" AND n.run_id <> {literal(run_id)} ORDER BY r.started_at DESC LIMIT 1)"
+        )
+        names = ("model", "input", "role", "input_count")
+        return [{**dict(zip(names, row[:4], strict=True)), "reasons": json.loads(row[4])} for row in rows]
+
+    def totals(self, run_id: str, model: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Control totals: (input, column, class, reason id, verdict, records, nulls, total, exact)."""
+        self._insert("store_totals", [(run_id, model, row[0], "direct", *row[1:]) for row in rows])
+
+    def unaccounted(self, run_id: str, model: str, records: Mapping[str, Sequence[int]]) -> None:
+        """The first unaccounted records of a model, by input."""
+        self._insert("store_unaccounted", [(run_id, model, name, i) for name, found in records.items()
+                                           for i in found])  # fmt: skip
 
     def ledger(self, entries: Iterable[LedgerEntry]) -> None:
         """Ledger rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -19,8 +20,9 @@ _COLOURS = {"BALANCED": "green", "UNBALANCED": "red", "FAILED": "red", "COMPLETE
 @click.command("ledger")
 @click.argument("verify", required=False, type=click.Choice(["verify"]))
 @click.option("--run", help="The id of a run; the last one by default.")
+@click.option("--against", help="The id of an earlier run: show the shares of loss that changed.")
 @common_options
-def command(common: Common, verify: str | None, run: str | None) -> int:
+def command(common: Common, verify: str | None, run: str | None, against: str | None) -> int:
     """The accounting of the last run; `verify`: whether ledger.json is whole and true to the store.
 
     Exits 1 where the run FAILED, or where verify finds a difference.
@@ -29,22 +31,25 @@ def command(common: Common, verify: str | None, run: str | None) -> int:
         answer = common.questions().verify_ledger(run)
         emit(common.output, answer, _verify_lines, _verify_rows)
         return 1 if answer["problems"] else 0
-    answer, selection = _read(common, run)
+    answer, selection = _read(common, run, against)
     answer["edges"] = [edge for edge in answer["edges"] if selection.keeps(edge["model"])]
+    if "against" in answer:
+        kept = [one for one in answer["against"]["changes"] if selection.keeps(one["model"])]
+        answer["against"]["changes"] = kept
     emit(common.output, answer, _lines, _rows)
     return 1 if answer["status"] == "FAILED" else 0
 
 
-def _read(common: Common, run: str | None) -> tuple[dict[str, Any], Any]:
+def _read(common: Common, run: str | None, against: str | None) -> tuple[dict[str, Any], Any]:
     """The ledger; from its file alone while the database is locked."""
     from cdme_adapter.lineage.ledger import read_file
     from cdme_adapter.project import Manifest, read_project
 
     try:
         questions = common.questions()
-        return questions.ledger(run), common.selection(questions.manifest)
+        return questions.ledger(run, against=against), common.selection(questions.manifest)
     except CdmeError as error:
-        if error.code != "STORE_LOCKED" or common.database:
+        if error.code != "STORE_LOCKED" or common.database or against:
             raise
         project = read_project(common.project_dir, common.profiles_dir, common.target)
         ledger = read_file(project.target_path, run)
@@ -63,9 +68,29 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         yield f"{styled(short(model), bold=True)}: {' / '.join(sorted(outputs))} records"
         yield from _edges(edges)
         yield ""
+    if "against" in answer:
+        yield from _changes(answer["against"])
     for finding in answer.get("findings") or []:
         model = f"{short(finding['model'])}: " if finding.get("model") else ""
         yield f"{finding['severity']} {finding['code']}: {model}{finding['message']}"
+
+
+def _changes(against: dict[str, Any]) -> Iterator[str]:
+    """The shares of loss that differ from another run's, the greatest change first."""
+    yield f"against run {against['run_id']}:" + ("" if against["changes"] else " no share of loss changed")
+    rows = [
+        [
+            f"{100 * one['change']:+.3g}", f"{100 * one['share_before']:.4g}%",
+            f"{100 * one['share']:.4g}%", number(one["count_before"]), number(one["count"]),
+            f"{short(one['input'])} in {short(one['model'])}",
+            f"{one['kind']} {one['verdict']}: {one['sql']}",
+        ]
+        for one in against["changes"]
+    ]  # fmt: skip
+    if rows:
+        header = ["points", "before", "now", "records before", "now", "input", "lost to"]
+        yield from table(header, rows, 2, right=range(5))
+    yield ""
 
 
 def _by_model(edges: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -99,10 +124,37 @@ def _reasons(edge: dict[str, Any]) -> Iterator[str]:
             f"      {number(reason['count']):>11}  {reason['kind']} {reason['verdict']}:"
             f" {reason['sql']}{place}"
         )
+    yield from _totals(edge)
     if edge.get("unused_count"):
         yield f"      {number(edge['unused_count']):>11}  of the filtered were looked up by nobody"
     if edge.get("why"):
         yield f"      {edge['why']}"
+
+
+def _totals(edge: dict[str, Any]) -> Iterator[str]:
+    """The control totals of an edge: how much of a sum is lost, in all and by reason."""
+    kinds = {reason["id"]: reason["kind"] for reason in edge.get("reasons") or []}
+    totals = edge.get("control_totals") or []
+    for column in dict.fromkeys(total["column"] for total in totals):
+        mine = [total for total in totals if total["column"] == column]
+        whole = next((t["total"] for t in mine if t["class"] == "input"), None)
+        lost = [t for t in mine if t["class"] not in ("input", "contributed") and t["total"] is not None]
+        parts = [
+            f"{kinds.get(t['reason_id'], t['class'])} {t['verdict'] or ''}".rstrip()
+            + f" {_sum(t['total'])}"
+            for t in lost
+        ]
+        added = str(sum(Decimal(t["total"]) for t in lost))
+        why = f": {', '.join(parts)}" if parts else ""
+        yield f"      {_sum(added):>11}  of {_sum(whole)} {column} lost with them{why}"
+
+
+def _sum(total: str | None) -> str:
+    """A sum with its thousands apart, as exact as it is."""
+    if total is None:
+        return "–"
+    head, dot, tail = total.partition(".")
+    return f"{int(head):,}{dot}{tail}" if head.lstrip("-").isdigit() else total
 
 
 def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:

@@ -174,3 +174,9 @@ def test_the_lost_miles(cdme: Flights) -> None:
         "- (SELECT sum(distance) FROM analytics.int_flights_planes)"
     )
     assert lost == [(46_539_303,)]
+    accounted = cdme.query(
+        "SELECT sum(records), sum(total::BIGINT) FROM cdme.control_totals WHERE class = 'filtered'"
+        " AND model LIKE '%.int_flights_planes' AND column_name = 'distance' AND run_id ="
+        " (SELECT arg_max(run_id, started_at) FROM cdme.runs)"
+    )
+    assert accounted == [(52_606, 46_539_303)]

@@ -100,7 +100,7 @@ def test_the_run_operation_sends_too(project: Project, collector: Collector) -> 
     project.dbt("run-operation", "cdme_emit", "--args", "{timeout: 0.3}", ok=False)
     collector.status = 200
     project.dbt("run-operation", "cdme_emit")
-    assert collector.bodies == kept != [] and waiting(project) == []
+    assert list(dict.fromkeys(collector.bodies)) == kept != [] and waiting(project) == []
 
 
 def test_without_a_transport_nothing_is_made(project: Project) -> None:
