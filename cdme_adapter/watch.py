@@ -53,7 +53,8 @@ def _wanted(journey: Journey, relation: str) -> list[str]:
     """The columns that the model or the input declares, but for personal ones."""
     node = journey.nodes.by_id.get(relation)
     meta: Mapping[str, Any] = (node.meta if node else None) or {}
-    personal = {name.lower() for name in (*_names(meta.get("pii")), *journey.config.pii)}
+    declared = (*_names(meta.get("pii")), *journey.config.pii, *journey.hidden(relation))
+    personal = {name.lower() for name in declared}
     wanted = [*journey.config.control_totals, *_names(meta.get("control_totals"))]
     hidden = sorted({name for name in wanted if name.lower() in personal})
     if hidden:
