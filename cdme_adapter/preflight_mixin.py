@@ -31,6 +31,7 @@ from cdme_adapter.dbt_session import (
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import CdmeError
 from cdme_adapter.precompile import Precompiler
+from cdme_adapter.prove import prove
 from cdme_adapter.validation.before_run import Preflight, announce, judge, kept, refusal
 
 logger = AdapterLogger("CDME")
@@ -74,7 +75,18 @@ class PreflightMixin(metaclass=AdapterMeta):
         run = super()._cdme_new_run()  # type: ignore[misc]
         judged = self._cdme_preflight[1] if self._cdme_preflight else None
         run.judged = tuple(kept(judged)) if judged is not None else ()
+        run.sinks.append(self._cdme_prove)
         return run
+
+    def _cdme_prove(self, run: Any) -> None:
+        """Write the run's proof, while its databases are open; a fault in it never fails the run."""
+        try:
+            raw = self._cdme_manifest_file() or manifest_dict(self._cdme_manifest)  # type: ignore[attr-defined]
+            preflight = self._cdme_preflight[1] if self._cdme_preflight else None
+            prove(run, raw, preflight, Path(str(self.config.project_root)))
+        except Exception as error:
+            logger.warning(f"[PROOF_FAILED] the proof of run {run.run_id} was not written: {error}")
+            logger.debug(traceback.format_exc())
 
     def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
         """Looking whether a relation exists does not make a model's text volatile."""

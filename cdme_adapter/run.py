@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ class Run:
     lock: threading.RLock = field(default_factory=threading.RLock)
     judged: tuple[Finding, ...] = ()
     """What was found of the selected models before the first of them ran."""
+    sinks: list[Callable[[Run], None]] = field(default_factory=list)
+    """Called with the run once its ledger is kept, while ``side`` is open; they must not raise."""
     ledger: dict[str, Any] = field(default_factory=dict)
     """The run's ledger, once it is finished."""
     recovered: list[dict[str, Any]] = field(default_factory=list)
@@ -135,6 +137,8 @@ class Run:
         if stores:
             self.ledger = seal(self.side, self.run_id, [store.schema for store in stores])
             write_ledger(self.target_path, self.ledger)
+            for sink in self.sinks:
+                sink(self)
         return status
 
     def _close(self, store: StoreWriter, heard: Mapping[str, Outcome]) -> None:

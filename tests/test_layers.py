@@ -25,8 +25,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"totals"}),
     frozenset({"hooks", "pairing", "carry", "increment", "pipeline", "refine", "watch"}),
     frozenset({"lineage"}),
-    frozenset({"emit", "report"}),
+    frozenset({"emit", "proof", "report"}),
     frozenset({"declared", "external", "seeds", "views", "run"}),
+    frozenset({"prove"}),
     frozenset({"terminal", "operations"}),
     frozenset(
         {

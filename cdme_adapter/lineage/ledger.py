@@ -93,7 +93,7 @@ def verify_ledger(store: Store, target_path: Path | None, run: str | None = None
     chains = {row[0] for row in store.rows(_CHAINS.format(store.table("store_meta")))}
     problems += _file_problems(store, target_path, hashes, chains)
     for one in hashes:
-        problems += _row_problems(store, one)
+        problems += row_problems(store, one)
     problems = list(dict.fromkeys(problems))
     return {
         "run_id": run_id,
@@ -133,7 +133,7 @@ def _file_problems(
     return problems
 
 
-def _row_problems(store: Store, run_id: str) -> list[str]:
+def row_problems(store: Store, run_id: str) -> list[str]:
     """How the kept ledger of a run differs from its rows; nothing where both were collected."""
     kept = from_store(store, run_id)
     if not any(document(store.rows, schema, run_id) for schema in store.schemas):

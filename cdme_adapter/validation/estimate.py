@@ -6,6 +6,7 @@ distinct rows; other filters are not credited, so that a budget errs on the safe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import exp
@@ -125,8 +126,11 @@ def join_depth(analysis: Analysis) -> int:
     return max(depth.values(), default=0)
 
 
-def heaviest_join(analysis: Analysis, catalog: Catalog) -> str:
-    """The commonest value of a joined key that is no key of its table, named (REQ-F-TRV-006)."""
+def heaviest_join(analysis: Analysis, catalog: Catalog, personal: Callable[[str, list[str]], bool]) -> str:
+    """The commonest value of a joined key that is no key of its table, named (REQ-F-TRV-006).
+
+    ``personal`` says whether columns of a relation are marked ``pii``: their value is not shown.
+    """
     worst = ("", 1)
     for facts in analysis.selects:
         for source in facts.joined:
@@ -138,6 +142,7 @@ def heaviest_join(analysis: Analysis, catalog: Catalog) -> str:
             found = catalog.heaviest(source.relation.name, columns)
             if found and found[1] > worst[1]:
                 name = source.relation.name.split(".", 1)[1]
-                text = f"{name} has {found[1]:,} rows where ({', '.join(columns)}) is {found[0]}"
+                value = "one value" if personal(source.relation.name, columns) else found[0]
+                text = f"{name} has {found[1]:,} rows where ({', '.join(columns)}) is {value}"
                 worst = (text, found[1])
     return worst[0]

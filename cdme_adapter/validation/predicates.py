@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from sqlglot import exp
 
 from cdme_adapter.validation.dependencies import Attr
 
+Kind = TypeVar("Kind", bound=exp.Expr)
 ADDITIVE = (exp.Sum, exp.Count, exp.CountIf, exp.Avg, exp.ApproxDistinct)
 _AGGREGATES_BY_NAME = frozenset(
     {
@@ -108,7 +110,7 @@ def attrs(expression: exp.Expr) -> set[Attr]:
 _LEAVES = (exp.Column, exp.Identifier, exp.Literal, exp.DataType)
 
 
-def walk(expression: exp.Expr, *kinds: type[exp.Expr], into: bool = False) -> Iterator[exp.Expr]:
+def walk(expression: exp.Expr, *kinds: type[Kind], into: bool = False) -> Iterator[Kind]:
     """Nodes of these kinds, in order; subqueries are entered only with ``into``."""
     stack: list[exp.Expr] = [expression]
     while stack:

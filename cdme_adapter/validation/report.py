@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdme_adapter.errors import Finding
+from cdme_adapter.validation.relations import Relation
 
 SEVERITIES = ("info", "warn", "error")
 ALWAYS_REFUSED = frozenset(
@@ -45,6 +46,8 @@ class Report:
     suppressed: list[tuple[Finding, str]] = field(default_factory=list)
     refusals: list[Finding] = field(default_factory=list)
     """The findings that refuse a run: by ``validate: error``, or of themselves."""
+    relations: dict[str, Relation] = field(default_factory=dict)
+    """What is known of each judged model's output: its columns, types and keys."""
     rechecked: int = 0
     """How many models were judged anew, the cache aside."""
 

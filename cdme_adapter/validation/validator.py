@@ -255,6 +255,7 @@ class Validator:
         if judged is None:
             return
         report.verdicts += judged.verdicts
+        report.relations[node.id] = judged.relation
         budget = node.config.budget
         report.estimates.append(Estimate(node.id, judged.relation.rows, budget.rows if budget else None))
         for finding in judged.findings:

@@ -32,7 +32,9 @@ def check(view: ModelView) -> Iterator[Said]:
     if rows is None:
         yield CannotTell("no row counts are known from which its rows could be estimated")
     elif rows > budget.rows:
-        skew = heaviest_join(view.analysis, view.catalog)
+        skew = heaviest_join(
+            view.analysis, view.catalog, lambda name, columns: _personal(view, name, columns)
+        )
         yield view.found(
             "BUDGET_EXCEEDED",
             "error",
@@ -41,3 +43,8 @@ def check(view: ModelView) -> Iterator[Said]:
             "join on a key, filter before joining, or raise budget.rows",
             1,
         )
+
+
+def _personal(view: ModelView, name: str, columns: list[str]) -> bool:
+    node = view.project.by_relation(name)
+    return node is not None and bool({c.lower() for c in node.config.pii} & set(columns))
