@@ -100,6 +100,9 @@ def _deleted(journey: Journey, execute: Execute, store: StoreWriter, target: Tar
         else replace(entry, output_count=left)
         for entry in journey.entries
     ]
+    for entry in journey.entries:
+        if entry.role is Role.INDIRECT:
+            store.renumber_outputs(journey.edge_id(entry.input, entry.role), f"temp.{_RANKS}")
     execute(f"DROP TABLE temp.{_RANKS}")
 
 

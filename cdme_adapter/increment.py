@@ -9,7 +9,7 @@ in the model's transaction (docs/decisions/0020-in-place.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -46,10 +46,12 @@ class _OwnWriter(StoreWriter):
         super().edge(e)
         self.parts.of_part(e.number, self.rows)
 
-    def chain(self, edge: int, path: int, maps: Sequence[tuple[int, str]]) -> None:
+    def chain(
+        self, edge: int, path: int, maps: Sequence[tuple[int, str]], ranged: Collection[int] = ()
+    ) -> None:
         self.steps(edge, path, [self.rows, *(number for number, _ in maps)])
         for number, pairs in maps:
-            self.map(number, pairs)
+            self.map(number, pairs, number in ranged)
 
 
 @dataclass
@@ -84,6 +86,7 @@ class Increment:
             self._set_aside(execute, account) if account.relation == own else account
             for account in self.settlement.accounts()
         ]
+        self.journey.settle_beside(execute, frozenset({own}))
 
     def _look_back(self, execute: Execute, store: StoreWriter) -> None:
         """Which generation the table holds, if it is still as that run left it."""

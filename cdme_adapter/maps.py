@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from cdme_adapter.capture.plan import ROOT, CapturePlan, Node, Port
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.provenance import Role
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class Maps:
         chains: list[Chain] = []
         flat: list[Map] = []
         for port in node.ports:
+            if port.role is not Role.DIRECT:
+                continue
             if port.target == relation:
                 flat.append(self.map(node, port))
                 continue

@@ -47,6 +47,7 @@ from cdme_adapter.refine.rewriting import without_lines
 from cdme_adapter.refine.sources import resolve_all, write_chains, write_sources
 from cdme_adapter.refine.verdict import THRESHOLD
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
+from cdme_adapter.settle_indirect import IndirectSettlement, Steps
 from cdme_adapter.store.writer import EdgeRow, Generation, StoreWriter
 from cdme_adapter.totals import Total
 from cdme_adapter.watch import account_totals, judge_drift
@@ -93,6 +94,7 @@ class Journey:
     """Control totals by input."""
     unaccounted: dict[str, list[int]] = field(default_factory=dict)
     """The first unaccounted records by input: the evidence of a rejection."""
+    beside: IndirectSettlement | None = None
     batch: str = ""
     """Of a microbatch model: which batch this is. Each has a transaction and a generation of its own."""
     seen: dict[str, InputGeneration] = field(default_factory=dict)
@@ -279,6 +281,7 @@ class Journey:
         settlement = self.settlement(execute)
         self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
         self._register_output(execute, store, target)
+        self.settle_beside(execute, frozenset())
         self.write_inputs(execute, store, settlement.accounts())
         settlement.clean()
         for node in self.plan.nodes[:-1]:
@@ -297,6 +300,20 @@ class Journey:
         for consulted in self.plan.consulted:
             self._write_consulted(execute, store, consulted.relation, consulted.role,
                                   consulted.exactness, consulted.why)  # fmt: skip
+            if consulted.role is Role.INDIRECT and self.beside is not None:
+                self._write_beside(store, consulted.relation, self.beside.found.get(consulted.relation, ()))
+        if self.beside is not None:
+            self.beside.clean()
+
+    def settle_beside(self, execute: Execute, changing: frozenset[str]) -> None:
+        """Find what takes part indirectly, while the inputs are as the query saw them.
+
+        ``changing`` are relations that will have changed by the time that it is written.
+        """
+        assert self.plan is not None
+        rejects = self.refinery.rejects if self.refinery is not None else None
+        self.beside = IndirectSettlement(execute, self.plan, changing, rejects)
+        self.beside.settle()
 
     def _seen(self, execute: Execute, store: StoreWriter, relation: str) -> InputGeneration:
         """The generation of an input that the query read."""
@@ -367,6 +384,18 @@ class Journey:
         self.unaccounted[account.relation] = [int(row[0]) for row in rows]
         more = ", …" if account.unaccounted > 5 else ""
         return "unaccounted row ids: " + ", ".join(str(row[0]) for row in rows[:5]) + more
+
+    def _write_beside(self, store: StoreWriter, relation: str, chains: tuple[Steps, ...]) -> None:
+        """The reverse join of an indirect edge."""
+        edge = self.edge_id(relation, Role.INDIRECT)
+        for path, chain in enumerate(chains):
+            numbers = [stable_id("map", str(edge), str(path), str(step)) for step in range(len(chain))]
+            maps = [
+                (number, f"SELECT {part.columns} FROM {part.sql}")
+                for number, part in zip(numbers, chain, strict=True)
+            ]
+            ranged = {number for number, part in zip(numbers, chain, strict=True) if part.ranged}
+            store.chain(edge, path, maps, ranged)
 
     def _write_consulted(
         self, execute: Execute, store: StoreWriter, relation: str, role: Role,

@@ -27,6 +27,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Ordinals
 from cdme_adapter.engines.sets import RowSet, RowSets, Universe
 from cdme_adapter.maps import Chain, Map, Maps
+from cdme_adapter.provenance import Role
 
 ROOT_ROWS = "cdme_root"
 REJECTED = "rejected"
@@ -172,7 +173,7 @@ class Settlement:
 
     def _consumers(self, target: str) -> list[tuple[Node, Port]]:
         direct = self.plan.direct_nodes() + ([self._rejected] if self.rejects else [])
-        return [(n, p) for n in direct for p in n.ports if p.target == target]
+        return [(n, p) for n in direct for p in n.ports if p.target == target and p.role is Role.DIRECT]
 
     def _values(self, node: Node, port: Port, condition: str = "") -> str:
         """A SELECT of (i): the rows that a port's values name, with repetitions."""

@@ -18,6 +18,7 @@ from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
+from cdme_adapter.settle_indirect import IndirectSettlement, Steps
 
 VERDICTS = [verdict.value for verdict in Verdict]
 
@@ -34,6 +35,8 @@ class Captured:
     unsupported: str = ""
     coarse: list[str] = field(default_factory=list)
     """What was not understood, where the edges are superset for it."""
+    stored: int = 0
+    """Rows of all maps."""
 
 
 def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
@@ -111,7 +114,21 @@ def _captured(con: duckdb.DuckDBPyConnection, execute: Any, plan: CapturePlan) -
         captured.exactness[key] = consulted.exactness.value
     for account in accounts:
         _add(captured, execute, plan, account)
+    beside = IndirectSettlement(execute, plan)
+    beside.settle()
+    for relation, chains in beside.found.items():
+        captured.witnesses[relation, "indirect"] = set().union(*(_expanded(execute, c) for c in chains))
+        captured.stored += sum(step.rows for chain in chains for step in chain)
     return captured
+
+
+def _expanded(execute: Any, chain: Steps) -> set[tuple[int, int]]:
+    """The pairs of a chain of maps, its ranges taken apart."""
+    sql = "SELECT o, o AS i FROM " + chain[0].sql
+    for step in chain:
+        found = "unnest(range(s.lo, s.hi + 1))" if step.ranged else "s.i"
+        sql = f"SELECT c.o, {found} AS i FROM ({sql}) AS c JOIN {step.sql} AS s ON s.o = c.i"
+    return set(execute(sql))
 
 
 def _add(captured: Captured, execute: Any, plan: CapturePlan, account: InputAccount) -> None:
@@ -119,6 +136,7 @@ def _add(captured: Captured, execute: Any, plan: CapturePlan, account: InputAcco
     captured.exactness[key] = "exact"
     pairs: set[tuple[int, int]] = set()
     for chain in account.chains:
+        captured.stored += sum(step.pairs for step in chain)
         sql = chain[0].sql
         joined = f"SELECT m0.o, m{len(chain) - 1}.i FROM {sql} AS m0" + "".join(
             f" JOIN {step.sql} AS m{n} ON m{n}.o = m{n - 1}.i" for n, step in enumerate(chain) if n

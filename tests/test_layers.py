@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"engines"}),
     frozenset({"store"}),
     frozenset({"contents", "drift", "file_inputs", "generations", "gate", "maps", "settle", "validation"}),
+    frozenset({"settle_indirect"}),
     frozenset({"totals"}),
     frozenset({"hooks", "pairing", "carry", "increment", "pipeline", "refine", "watch"}),
     frozenset({"lineage"}),

@@ -52,12 +52,46 @@ class RelationInfo:
 class Port:
     """A hidden column of a node: ordinals of ``target``, one per row or a list of them.
 
-    ``target`` is the id of an input relation or the name of a stage.
+    ``target`` is the id of an input relation, the name of a stage, or that of a lookup: then the
+    column holds keys of the lookup, and the role is indirect.
     """
 
     column: str
     target: str
     many: bool = False
+    role: Role = Role.DIRECT
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Rows that others look at without descending from them, found by key once the nodes are there.
+
+    ``temp.<name>_keys`` holds the keys (``k`` their number, ``key`` the value) that ports bring;
+    ``sql`` selects ``k`` and the columns of ``ports`` of each row that is looked at.
+    """
+
+    name: str
+    sql: str
+    ports: tuple[Port, ...]
+
+    @property
+    def keys(self) -> str:
+        """The temporary table of the keys."""
+        return f"{self.name}_keys"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The rows of its own node that each row looks at through window functions.
+
+    ``partition`` is the hidden column of the partition's key (None: one partition), ``place`` that
+    of the row's place in it, from 1. ``ranges`` are places (from, to) over hidden columns and ``n``,
+    the size of the partition; without ``place`` every row of the partition is looked at.
+    """
+
+    partition: str | None = None
+    place: str | None = None
+    ranges: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +152,8 @@ Check = StepCheck | CaseCheck
 class Node:
     """A result that is materialised once: a stage, or the model's own table.
 
-    ``sql`` selects the user's columns, then every hidden column.
+    ``sql`` selects the user's columns, then every hidden column. ``late`` are the ports of what is
+    evaluated after the windows, which those do not see.
     """
 
     name: str
@@ -126,6 +161,8 @@ class Node:
     ports: tuple[Port, ...]
     checks: tuple[Check, ...]
     hidden: tuple[str, ...]
+    frames: tuple[Frame, ...] = ()
+    late: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -150,6 +187,10 @@ class Coarse:
     line: int | None = None
 
 
+Held = Node | Lookup
+"""What holds rows with ports."""
+
+
 @dataclass(frozen=True)
 class CapturePlan:
     """The whole plan of one query: stages in the order of their creation, the root last.
@@ -164,6 +205,7 @@ class CapturePlan:
     relations: dict[str, RelationInfo] = field(default_factory=dict)
     consulted: tuple[ConsultedInput, ...] = ()
     generated: bool = False
+    lookups: tuple[Lookup, ...] = ()
     coarse: tuple[Coarse, ...] = ()
 
     @property
@@ -180,7 +222,7 @@ class CapturePlan:
         found: set[str] = set()
         for node in self.nodes:
             for port in node.ports:
-                if port.target == target:
+                if port.target == target and port.role is Role.DIRECT:
                     found.add(port.column)
                     found |= self.ports_above(node.name) if node.name != ROOT else set()
         return frozenset(found)
@@ -208,9 +250,9 @@ FALSE_VERDICT = {Kind.SEMI_JOIN: Verdict.NO_MATCH, Kind.ANTI_JOIN: Verdict.EXCLU
 
 
 def direct_nodes(nodes: tuple[Node, ...]) -> list[Node]:
-    """The nodes whose rows can reach the last one through ports."""
+    """The nodes whose rows can reach the last one through direct ports."""
     reached = {nodes[-1].name}
     for node in reversed(nodes):
         if node.name in reached:
-            reached |= {port.target for port in node.ports}
+            reached |= {port.target for port in node.ports if port.role is Role.DIRECT}
     return [node for node in nodes if node.name in reached]

@@ -24,20 +24,23 @@ from cdme_adapter.capture.plan import (
     Clause,
     Coarse,
     ConsultedInput,
+    Lookup,
     Node,
+    Port,
     RelationInfo,
-    direct_nodes,
 )
+from cdme_adapter.capture.reach import beneath, consulted_inputs
 from cdme_adapter.capture.rules import RULES
 from cdme_adapter.capture.rules.files import VIRTUAL
 from cdme_adapter.capture.rules.setops import plan_set_operation
 from cdme_adapter.capture.rules.whole import consult, plan_whole
-from cdme_adapter.capture.scope import Cte, Env, FromGroup, NodeBuilder, Scope
+from cdme_adapter.capture.scope import Cte, Env, FromGroup, Key, NodeBuilder, Scope
 from cdme_adapter.capture.sqltext import braces, first_line, not_understood, parse, render
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Exactness, Role
 
 STAGE = "cdme_stage_"
+LOOKUP = "cdme_look_"
 Planned = TypeVar("Planned", Scope, FromGroup)
 Result = TypeVar("Result")
 Shape = TypeVar("Shape", bound=exp.Expr)
@@ -58,9 +61,14 @@ class Planner:
         self.origin = ""
         self.virtual_names: frozenset[str] = frozenset()
         self.wants_rowid = False
+        self.lookups: list[Lookup] = []
+        self.keys: list[tuple[Key, ...]] = [()]
+        """What is looked up by the rows of the SELECTs under construction, the innermost last."""
+        self.key_columns: dict[str, tuple[str, ...]] = {}
         self._builders: list[NodeBuilder] = [NodeBuilder()]
         self._hidden = 0
         self._stages = 0
+        self._looks = 0
 
     @property
     def builder(self) -> NodeBuilder:
@@ -160,31 +168,52 @@ class Planner:
         self.stage_consulted[name] = built.consulted
         return name, scope.columns
 
+    def keep_stage(self, cte: Cte) -> None:
+        """Make a CTE a stage that everybody who reads it shares."""
+        with self.within(cte.origin):
+            cte.stage = self.stage(cte.query, cte.env)
+
     def aside(self, plan: Callable[[], Planned], role: Role, exactness: Exactness, why: str) -> Planned:
         """Plan what takes part in another role than direct: everything beneath it is consulted.
 
         Its clauses remove nothing from a direct input, so they get no place in the picky order.
         """
-        self._builders.append(NodeBuilder())
-        planned = plan()
-        built = self._builders.pop()
-        targets = {port.target for port in planned.ports}
-        consulted = list(built.consulted)
-        relations: set[str] = set()
-        while targets:
-            target = targets.pop()
-            node = next((n for n in self.nodes if n.name == target), None)
-            if node is None:
-                relations.add(target)
-            else:
-                targets |= {port.target for port in node.ports}
-                consulted += self.stage_consulted[target]
+        planned, own = self.witnessing(plan)
+        relations, consulted = beneath(self, planned.ports)
         for relation in relations:
             self.consult(relation, role, exactness, why)
-        for one in consulted:
+        for one in own + consulted:
             known = exactness if role is Role.GUARD else exactness.meet(one.exactness)
             self.consult(one.relation, role, known, why)
         return planned
+
+    def consult_beside(self, consulted: list[ConsultedInput]) -> None:
+        """Say of what is behind another side than the rows' own that it takes part indirectly."""
+        for one in consulted:
+            role = Role.INDIRECT if one.role is Role.DIRECT else one.role
+            self.consult(one.relation, role, one.exactness, one.why)
+
+    def witnessing(self, plan: Callable[[], Planned]) -> tuple[Planned, list[ConsultedInput]]:
+        """Plan rows that are looked at exactly, through ports; what else is consulted for them."""
+        self._builders.append(NodeBuilder())
+        self.keys.append(())
+        planned = plan()
+        for key in self.keys.pop():  # of an ON inside parentheses: no row carries it
+            for relation in beneath(self, (key.port,))[0]:
+                self.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "a subquery in ON")
+        return planned, self._builders.pop().consulted
+
+    def look(self, name: str, plan: Callable[[], Scope]) -> Port:
+        """Register a lookup; the port of the rows that use it."""
+        scope, consulted = self.witnessing(plan)
+        self.lookups.append(Lookup(name, scope.sql, scope.ports))
+        self.stage_consulted[name] = consulted
+        return Port(self.hidden("w"), name, role=Role.INDIRECT)
+
+    def look_name(self) -> str:
+        """A fresh name for a lookup."""
+        self._looks += 1
+        return f"{LOOKUP}{self._looks}"
 
     def adopt(self, scope: Scope) -> str:
         """Make a planned query a stage; what was registered so far stands beneath it."""
@@ -259,7 +288,7 @@ def _copied(builder: NodeBuilder) -> dict[str, Any]:
 
 def _node(name: str, scope: Scope, built: NodeBuilder) -> Node:
     hidden = tuple(port.column for port in scope.ports) + scope.hidden
-    return Node(name, scope.sql, scope.ports, tuple(built.checks), hidden)
+    return Node(name, scope.sql, scope.ports, tuple(built.checks), hidden, scope.frames, scope.late)
 
 
 def _ranks(count: int, root: list[int | str], stages: dict[str, list[int | str]]) -> tuple[int, ...]:
@@ -308,15 +337,14 @@ def plan_query(sql: str, catalog: Catalog) -> CapturePlan:
         raise UnsupportedConstruct("the query is nested too deeply") from error
     root = _node(ROOT, scope, planner.builder)
     nodes = (*planner.nodes, root)
-    consulted = list(planner.builder.consulted)
-    for node in direct_nodes(nodes):
-        consulted += planner.stage_consulted.get(node.name, [])
+    planner.stage_consulted[ROOT] = planner.builder.consulted
     return CapturePlan(
         nodes=nodes,
         clauses=tuple(planner.clauses),
         rank=_ranks(len(planner.clauses), planner.builder.items, planner.stage_items),
         relations=planner.relations,
-        consulted=_united(consulted),
+        consulted=consulted_inputs(nodes, planner.lookups, planner.stage_consulted),
+        lookups=tuple(planner.lookups),
         coarse=tuple(planner.coarse),
     )
 
@@ -328,27 +356,18 @@ def _refuse_rowid(scope: Scope) -> Scope:
     return scope
 
 
-def _united(consulted: list[ConsultedInput]) -> tuple[ConsultedInput, ...]:
-    """One entry per relation and role, as weak as its weakest part."""
-    found: dict[tuple[str, Role], ConsultedInput] = {}
-    for one in consulted:
-        known = found.get((one.relation, one.role))
-        if known is None or one.exactness.meet(known.exactness) is not known.exactness:
-            found[one.relation, one.role] = one
-    return tuple(found.values())
-
-
 def plan_of_reads(sql: str, relations: list[RelationInfo], why: str) -> CapturePlan:
     """The plan of a text of which no more is known than the relations that it reads.
 
     The text runs as it is; every record of every relation may be behind each of its rows.
     """
     consulted = [ConsultedInput(info.id, Role.DIRECT, Exactness.SUPERSET, why) for info in relations]
+    nodes = (Node(ROOT, braces(sql), (), (), ()),)
     return CapturePlan(
-        nodes=(Node(ROOT, braces(sql), (), (), ()),),
+        nodes=nodes,
         clauses=(),
         rank=(),
         relations={info.id: info for info in relations},
-        consulted=_united(consulted),
+        consulted=consulted_inputs(nodes, (), {ROOT: consulted}),
         coarse=(Coarse(why),),
     )

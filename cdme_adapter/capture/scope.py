@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from cdme_adapter.capture.plan import Check, ConsultedInput, Port
+from cdme_adapter.capture.plan import Check, ConsultedInput, Frame, Port
 from cdme_adapter.capture.sqltext import INNER
 
 
@@ -53,7 +53,8 @@ class FromGroup:
 class Scope:
     """A planned query: SQL that selects the user's columns and then the hidden ones.
 
-    ``hidden`` are hidden columns that are no ports (sort keys, say).
+    ``hidden`` are hidden columns that are no ports (sort keys, say). A scope with ``frames`` is made
+    a node as it is (``blocks``).
     """
 
     sql: str
@@ -61,6 +62,21 @@ class Scope:
     ports: tuple[Port, ...]
     hidden: tuple[str, ...] = ()
     single: bool = False
+    frames: tuple[Frame, ...] = ()
+    late: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a row of a SELECT looks up: the port, and the key as an expression over its FROM clause.
+
+    ``late``: it belongs to the output row (SELECT list, HAVING, ORDER BY), not to the rows beneath.
+    """
+
+    port: Port
+    sql: str
+    late: bool
+    parts: tuple[exp.Expr, ...] = ()
 
 
 @dataclass

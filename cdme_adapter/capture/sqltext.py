@@ -200,6 +200,8 @@ def functions(node: exp.Expr) -> Iterator[tuple[exp.Func, str]]:
     for part in own_nodes(node):
         if isinstance(part, exp.Anonymous):
             yield part, str(part.this).lower()
+        elif isinstance(part, (exp.Case, exp.If)):
+            yield part, "case"  # printing an arm on its own would take it out of its CASE
         elif isinstance(part, exp.Func):
             rendered = render(part)
             match = re.match(r"\s*([A-Za-z_][A-Za-z_0-9]*)\s*\(", rendered)

@@ -25,32 +25,31 @@ class Evidence:
     @property
     def pairs(self) -> str:
         """(o, i) of the composed maps, from rows of the model that exist."""
-        there = f" WHERE m1.o IN ({self.outputs})" if self.outputs else ""
-        return self._chains(there)
+        return self._chains(self.outputs)
+
+    def _chains(self, outputs: str | None) -> str:
+        selects = []
+        for chain in self.edge.chains:
+            if outputs:
+                sql, maps = f"SELECT q.i AS o, q.i FROM ({outputs}) q(i)", chain
+            else:
+                sql, maps = f"SELECT o, i FROM {self.edge.pairs(chain[0])}", chain[1:]
+            for map_id in maps:
+                sql = self.edge.following(sql, map_id)
+            selects.append(f"SELECT DISTINCT o, i FROM ({sql})")
+        return " UNION ".join(selects) or "SELECT NULL::BIGINT AS o, NULL::BIGINT AS i WHERE false"
 
     @property
     def claimed(self) -> str:
         """(i) that the last map of a chain names, whether or not an output leads to it; of a table
         that is changed in place, those behind rows that are in the map of its part."""
         if self.edge.rows is not None:
-            return f"SELECT DISTINCT i FROM ({self._chains('')})"
+            return f"SELECT DISTINCT i FROM ({self._chains(None)})"
         selects = [
             f"SELECT DISTINCT i FROM {self.edge.store}.store_pairs WHERE map = {chain[-1]}"
             for chain in self.edge.chains
         ]
         return " UNION ".join(selects) or NOTHING
-
-    def _chains(self, there: str) -> str:
-        selects = []
-        for chain in self.edge.chains:
-            maps = [
-                f"(SELECT o, i FROM {self.edge.store}.store_pairs WHERE map = {m}) m{n}"
-                + ("" if n == 1 else f" ON m{n}.o = m{n - 1}.i")
-                for n, m in enumerate(chain, 1)
-            ]
-            last = len(chain)
-            selects.append(f"SELECT DISTINCT m1.o, m{last}.i FROM {' JOIN '.join(maps)}{there}")
-        return " UNION ".join(selects) or "SELECT NULL::BIGINT AS o, NULL::BIGINT AS i WHERE false"
 
     @property
     def contributed(self) -> str:

@@ -99,9 +99,8 @@ class Fates:
         reached, column = present, "ord"
         for step in reversed(range(len(chain))):
             name, _ = self.scratch.create(
-                f"SELECT p.o, p.i FROM {edge.store}.store_pairs p"
+                f"SELECT p.o, p.i FROM {edge.pairs(chain[step])} p"
                 f" JOIN (SELECT DISTINCT {column} AS i FROM {reached}) r ON r.i = p.i"
-                f" WHERE p.map = {chain[step]}"
             )
             self._steps[edge.id, path, step] = name
             reached, column = name, "o"
@@ -109,7 +108,7 @@ class Fates:
 
     def _pairs(self, edge: Edge, path: int, step: int, map_id: int) -> str:
         kept = self._steps.get((edge.id, path, step))
-        return kept or f"(SELECT o, i FROM {edge.store}.store_pairs WHERE map = {map_id})"
+        return kept or edge.pairs(map_id)
 
     # -- backward: the code of every record of each node -----------------------------------------
 

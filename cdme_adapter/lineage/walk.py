@@ -118,14 +118,28 @@ class Walk:
         have, get = ("i", "o") if self.forward else ("o", "i")
         part = layer
         for map_id in reversed(chain) if self.forward else chain:
-            table, count = self.scratch.create(
+            step = (
                 f"SELECT DISTINCT t.tag, p.{get} AS ord FROM {part.table} t"
                 f" JOIN {edge.store}.store_pairs p ON p.{have} = t.ord WHERE p.map = {map_id}"
             )
+            if map_id in edge.ranged:
+                step = self._over_ranges(part, edge, map_id)
+            table, count = self.scratch.create(step)
             part = self._collapse(Layer(table, part.owner, count))
             if part.table is None:
                 break
         return part
+
+    def _over_ranges(self, part: Layer, edge: Edge, map_id: int) -> str:
+        """A step over a map that is kept as ranges."""
+        rows = f"FROM {part.table} t JOIN {edge.store}.store_ranges r ON"
+        if self.forward:
+            return (
+                f"SELECT DISTINCT t.tag, r.o AS ord {rows} t.ord BETWEEN r.lo AND r.hi"
+                f" WHERE r.map = {map_id}"
+            )
+        places = f"SELECT t.tag, unnest(range(r.lo, r.hi + 1)) AS ord {rows} r.o = t.ord"
+        return f"SELECT DISTINCT tag, ord FROM ({places} WHERE r.map = {map_id})"
 
     def _whole(self, layer: Layer, edge: Edge) -> Layer:
         """Every record on the other side: all that an edge without maps allows to say."""

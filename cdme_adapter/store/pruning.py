@@ -8,6 +8,7 @@ the others' go. So the store grows with what was written, not with the number of
 from __future__ import annotations
 
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.store.schema import MAPS
 
 _NEEDED = "cdme_needed"
 
@@ -106,6 +107,7 @@ def drop_edges(execute: Execute, schema: str, edges: list[int]) -> None:
             f" UNION SELECT map FROM {schema}.store_parts"
         )
         maps = f"SELECT map FROM {schema}.store_steps WHERE edge IN (FROM {gone}) EXCEPT ({kept})"
-        execute(f"DELETE FROM {schema}.store_pairs WHERE map IN ({maps})")
+        for table in MAPS:
+            execute(f"DELETE FROM {schema}.{table} WHERE map IN ({maps})")
         for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
             execute(f"DELETE FROM {schema}.{table} WHERE edge IN (FROM {gone})")

@@ -63,7 +63,7 @@ class Edge:
     """One edge of the store: between two generations, in one role.
 
     ``chains`` are its paths; each is the tuple of maps from the output record to the input record.
-    ``store`` is the quoted schema that holds the maps.
+    ``store`` is the quoted schema that holds the maps; those in ``ranged`` are kept as ranges.
     """
 
     id: int
@@ -83,6 +83,8 @@ class Edge:
     chains: tuple[tuple[int, ...], ...] = ()
     rejected: tuple[tuple[int, ...], ...] = ()
     """The same from the rejected records of the output generation to the input."""
+    ranged: frozenset[int] = frozenset()
+    """The maps that are kept as ranges."""
     rows: int | None = None
     """The map from the rows of a table that was changed in place to the part that the edge is of;
     the first map of every chain. None: the edge is of all rows."""
@@ -110,7 +112,26 @@ class Edge:
         if self.chains:
             return True
         full = self.mode is LineageMode.FULL and self.exactness is Exactness.EXACT
-        return full and self.role is Role.DIRECT
+        return full and self.role is not Role.GUARD
+
+    def pairs(self, map_id: int) -> str:
+        """A map as a FROM item of (o, i). A ranged one is taken apart: join on ``o`` before that
+        (:meth:`following`) wherever only some rows are wanted."""
+        if map_id in self.ranged:
+            return (
+                f"(SELECT o, unnest(range(lo, hi + 1)) AS i FROM {self.store}.store_ranges"
+                f" WHERE map = {map_id})"
+            )
+        return f"(SELECT o, i FROM {self.store}.store_pairs WHERE map = {map_id})"
+
+    def following(self, rows: str, map_id: int) -> str:
+        """A SELECT of (o, i): where the (o, i) of ``rows`` lead to over one more map."""
+        if map_id in self.ranged:
+            return (
+                f"SELECT c.o, unnest(range(r.lo, r.hi + 1)) AS i FROM ({rows}) c"
+                f" JOIN {self.store}.store_ranges r ON r.map = {map_id} AND r.o = c.i"
+            )
+        return f"SELECT c.o, p.i FROM ({rows}) c JOIN {self.pairs(map_id)} p ON p.o = c.i"
 
     @property
     def whole(self) -> bool:
@@ -351,6 +372,7 @@ def _edges(store: Store) -> Iterable[Edge]:
                 " ORDER BY generation, edge, path, step"
             )
         )
+        ranged = _ranged(store, schema)
         rows = store.rows(
             live + f"SELECT {columns} FROM {schema}.store_edges"
             " WHERE output_generation IN (SELECT generation FROM live) ORDER BY edge"
@@ -374,5 +396,21 @@ def _edges(store: Store) -> Iterable[Edge]:
                 schema,
                 paths,
                 rejected.get((r[9], r[0]), ()),
+                ranged.intersection(m for path in paths for m in path),
                 parts.get(r[0]),
             )
+
+
+def _ranged(store: Store, schema: str) -> frozenset[int]:
+    """The maps that are kept as ranges; a store of an earlier version has none."""
+    database, _, name = schema.partition(".")
+    there = store.rows(
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'store_ranged'"
+        f" AND database_name = {literal(_bare(database))} AND schema_name = {literal(_bare(name))}"
+    )
+    rows = store.rows(f"SELECT map FROM {schema}.store_ranged") if there else []
+    return frozenset(row[0] for row in rows)
+
+
+def _bare(quoted: str) -> str:
+    return quoted[1:-1].replace('""', '"')

@@ -15,6 +15,7 @@ from __future__ import annotations
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.store.changes import keep_changes
 from cdme_adapter.store.pruning import drop_edges, prune_replaced
+from cdme_adapter.store.schema import MAPS
 
 _LIVE = (
     "WITH RECURSIVE live(generation) AS ("
@@ -79,7 +80,8 @@ def _drop_parts(execute: Execute, schema: str, live: str) -> None:
     """Delete the parts of what is not live, and their maps where no edge names these."""
     dead = f"SELECT map FROM {schema}.store_parts WHERE generation NOT IN ({live})"
     named = f"SELECT map FROM {schema}.store_steps"
-    execute(f"DELETE FROM {schema}.store_pairs WHERE map IN ({dead} EXCEPT {named})")
+    for table in MAPS:
+        execute(f"DELETE FROM {schema}.{table} WHERE map IN ({dead} EXCEPT {named})")
     execute(f"DELETE FROM {schema}.store_parts WHERE generation NOT IN ({live})")
 
 
@@ -95,8 +97,8 @@ def orphans(execute: Execute, schema: str) -> dict[str, int]:
         "store_steps": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_filtered": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_reasons": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
-        "store_pairs": (
-            "map NOT IN (SELECT map FROM {s}.store_steps UNION SELECT map FROM {s}.store_parts)"
+        **dict.fromkeys(
+            MAPS, "map NOT IN (SELECT map FROM {s}.store_steps UNION SELECT map FROM {s}.store_parts)"
         ),
         "store_parts": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_carried": "edge NOT IN (SELECT edge FROM {s}.store_edges)",

@@ -9,6 +9,8 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_steps``: an edge is the union of paths, a path a chain of maps. Windows and aggregates
   that are joined back stay factorised this way (docs/concepts.md, Size).
 * ``store_pairs``: the maps, as (o, i) ordinal pairs.
+* ``store_ranges``: the maps that lead to places next to each other (a window's frames), as (o, lo, hi)
+  with both ends inside; ``store_ranged`` lists them.
 * ``store_filtered``: input ordinals of an edge that a clause removed.
 * ``store_reasons``: the clauses of an edge; ``reason`` is the place in the picky order.
 * ``store_parts``: a table that was changed in place is the union of parts, one for each generation
@@ -68,6 +70,8 @@ TABLES: dict[str, str] = {
         "updated_rows BIGINT, carried_rows BIGINT, deleted_rows BIGINT, written_at TIMESTAMPTZ"
     ),
     "store_pairs": "map BIGINT, o BIGINT, i BIGINT",
+    "store_ranges": "map BIGINT, o BIGINT, lo BIGINT, hi BIGINT",
+    "store_ranged": "map BIGINT",
     "store_filtered": "edge BIGINT, i BIGINT, reason INTEGER, verdict TINYINT",
     "store_reasons": (
         "edge BIGINT, reason INTEGER, reason_id VARCHAR, model VARCHAR, input VARCHAR, "
@@ -108,6 +112,9 @@ TABLES: dict[str, str] = {
     "store_outbox": "run_id VARCHAR, position BIGINT, event VARCHAR, sent_at TIMESTAMPTZ",
 }
 
+MAPS = ("store_pairs", "store_ranges", "store_ranged")
+"""The tables that hold maps, by ``map``."""
+
 _VERDICT = (
     "CASE {0} WHEN 0 THEN 'false' WHEN 1 THEN 'null' WHEN 2 THEN 'no_match' "
     "WHEN 3 THEN 'rank' WHEN 4 THEN 'excluded' END"
@@ -135,12 +142,17 @@ VIEWS: dict[str, str] = {
     ),
     "reverse_join": (
         "WITH RECURSIVE walk AS ("
-        " SELECT t.edge, t.path, t.step, t.steps, p.o, p.i FROM {s}.store_steps t"
+        " (SELECT t.edge, t.path, t.step, t.steps, p.o, p.i FROM {s}.store_steps t"
         " JOIN {s}.store_pairs p ON p.map = t.map WHERE t.step = 1"
+        " UNION ALL SELECT t.edge, t.path, t.step, t.steps, r.o, unnest(range(r.lo, r.hi + 1))"
+        " FROM {s}.store_steps t JOIN {s}.store_ranges r ON r.map = t.map WHERE t.step = 1)"
         " UNION ALL"
-        " SELECT w.edge, w.path, t.step, w.steps, w.o, p.i FROM walk w"
+        " (SELECT w.edge, w.path, t.step, w.steps, w.o, p.i FROM walk w"
         " JOIN {s}.store_steps t ON t.edge = w.edge AND t.path = w.path AND t.step = w.step + 1"
-        " JOIN {s}.store_pairs p ON p.map = t.map AND p.o = w.i),"
+        " JOIN {s}.store_pairs p ON p.map = t.map AND p.o = w.i"
+        " UNION ALL SELECT w.edge, w.path, t.step, w.steps, w.o, unnest(range(r.lo, r.hi + 1)) FROM walk w"
+        " JOIN {s}.store_steps t ON t.edge = w.edge AND t.path = w.path AND t.step = w.step + 1"
+        " JOIN {s}.store_ranges r ON r.map = t.map AND r.o = w.i)),"
         " pairs AS (SELECT DISTINCT edge, o, i FROM walk WHERE step = steps)"
         " SELECT e.model, e.input, coalesce(ko.key, '{{\"rowid\":' || p.o || '}}') AS output_key,"
         " coalesce(ki.key, '{{\"rowid\":' || p.i || '}}') AS input_key, e.role,"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import Finding, StoreVersionError
 from cdme_adapter.nodes import Outcome
 from cdme_adapter.store.migrations import migrate
-from cdme_adapter.store.schema import SCHEMA, VERSION
+from cdme_adapter.store.schema import MAPS, SCHEMA, VERSION
 
 
 def sql_value(value: Any) -> str:
@@ -258,19 +258,31 @@ class StoreWriter:
             ],
         )  # fmt: skip
 
-    def chain(self, edge: int, path: int, maps: Sequence[tuple[int, str]]) -> None:
-        """One path of an edge: (map number, SELECT of o and i) from the output inwards."""
+    def chain(
+        self, edge: int, path: int, maps: Sequence[tuple[int, str]], ranged: Collection[int] = ()
+    ) -> None:
+        """One path of an edge: (map number, SELECT of o and i) from the output inwards.
+
+        A map whose number is in ``ranged`` is a SELECT of o, lo and hi.
+        """
         self.steps(edge, path, [number for number, _ in maps])
         for number, pairs in maps:
-            self.map(number, pairs)
+            self.map(number, pairs, number in ranged)
 
     def steps(self, edge: int, path: int, maps: Sequence[int]) -> None:
         """One path of an edge over maps that are written elsewhere, from the output inwards."""
         rows = [(edge, path, step, len(maps), number) for step, number in enumerate(maps, 1)]
         self._insert("store_steps", rows)
 
-    def map(self, number: int, pairs: str) -> None:
-        """One map: ``pairs`` is a SELECT of (o, i)."""
+    def map(self, number: int, pairs: str, ranged: bool = False) -> None:
+        """One map: ``pairs`` is a SELECT of (o, i), or of (o, lo, hi) where it is ranged."""
+        if ranged:
+            self._insert("store_ranged", [(number,)])
+            self.execute(
+                f"INSERT INTO {self.schema}.store_ranges SELECT {number}, o, lo, hi FROM ({pairs})"
+                " ORDER BY o"
+            )
+            return
         self.execute(
             f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}) ORDER BY o, i"
         )
@@ -282,7 +294,8 @@ class StoreWriter:
         edges = f"SELECT edge FROM {self.schema}.store_edges WHERE output_generation = {generation}"
         others = f"SELECT map FROM {self.schema}.store_steps WHERE edge NOT IN ({edges})"
         maps = f"SELECT map FROM {self.schema}.store_steps WHERE edge IN ({edges}) EXCEPT {others}"
-        self.execute(f"DELETE FROM {self.schema}.store_pairs WHERE map IN ({maps})")
+        for table in MAPS:
+            self.execute(f"DELETE FROM {self.schema}.{table} WHERE map IN ({maps})")
         for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE edge IN ({edges})")
         for table in ("store_keys", "store_parts", "store_generations"):
@@ -314,6 +327,7 @@ class StoreWriter:
         """Keep the outputs that ``ranks`` (old, new) lists, under their new ordinals."""
         for first, *_ in self._steps(edge):
             self._renumber("store_pairs", "map", first, "o", ranks)
+            self._renumber("store_ranges", "map", first, "o", ranks)
 
     def renumber_keys(self, generation: int, ranks: str, rows: int) -> None:
         """The same for a generation's keys and its number of rows."""

@@ -58,7 +58,7 @@ def kinds(captured: Captured) -> set[str]:
 def is_alone(captured: Captured) -> bool:
     """Whether backward(forward(x)) is {x}, for every contributed x; always it holds x."""
     alone = True
-    for pairs in captured.witnesses.values():
+    for pairs in (held for (_, role), held in captured.witnesses.items() if role == "direct"):
         for x in {i for _, i in pairs}:
             forward = {o for o, i in pairs if i == x}
             backward = {i for o, i in pairs if o in forward}

@@ -46,9 +46,9 @@ def plan_distinct(planner: Planner, select: exp.Select, env: Env) -> Scope | Non
     tail = f" {text(order_outside(select, order)).strip()}" if order is not None else ""
     if not prepared.ports:
         return Scope(prepared.sql([], "SELECT DISTINCT") + tail, prepared.columns(), ())
-    names = [port.column for port in prepared.ports]
-    check_unnest(planner, prepared.select, prepared.from_where, prepared.sql(names), prepared.ports)
-    return grouped_by_all(prepared.sql(names), prepared, tail)
+    sql = prepared.sql(prepared.items())
+    check_unnest(planner, prepared.select, prepared.from_where, sql, prepared.ports)
+    return grouped_by_all(sql, prepared, tail)
 
 
 def grouped_by_all(sql: str, prepared: Prepared | Scope, tail: str = "") -> Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -9,10 +10,11 @@ from sqlglot import exp
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Port, StepCheck
 from cdme_adapter.capture.rules.select import Prepared
-from cdme_adapter.capture.rules.shape import has_window, is_grouped, is_volatile
+from cdme_adapter.capture.rules.shape import has_aggregate, has_window, is_grouped, is_volatile
 from cdme_adapter.capture.rules.unnest import unnests
-from cdme_adapter.capture.scope import Env, Scope
+from cdme_adapter.capture.scope import Env, Key, Scope
 from cdme_adapter.capture.sqltext import as_written, conjuncts, not_understood, quote, text
+from cdme_adapter.provenance import Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
 
 def lists(ports: tuple[Port, ...]) -> tuple[tuple[Port, ...], list[str]]:
     """The ports of a grouping over ``ports``, and the aggregates that fill them."""
-    aggregates = [f"list({p.column}) FILTER (WHERE {p.column} IS NOT NULL) AS {p.column}" for p in ports]
-    return tuple(Port(p.column, p.target, many=True) for p in ports), aggregates
+    aggregates = [f"{_listed(p.column, p.role)} AS {p.column}" for p in ports]
+    return tuple(replace(p, many=True) for p in ports), aggregates
+
+
+def _listed(value: str, role: Role) -> str:
+    distinct = "" if role is Role.DIRECT else "DISTINCT "
+    return f"list({distinct}{value}) FILTER (WHERE {value} IS NOT NULL)"
 
 
 def plan_group(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
@@ -32,8 +39,39 @@ def plan_group(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
         raise not_understood("UNNEST in the SELECT list of a grouping", unnests(select)[0])
     prepared = Prepared(planner, select, env)
     check_having(planner, prepared)
-    ports, aggregates = lists(prepared.ports)
-    return Scope(prepared.sql(aggregates), prepared.columns(), ports)
+    ports, items = _grouped(planner, prepared)
+    return prepared.scope(prepared.sql(items + prepared.window_items()), ports)
+
+
+def _grouped(planner: Planner, prepared: Prepared) -> tuple[tuple[Port, ...], list[str]]:
+    """The ports of groups: lists of their rows' ports, and the keys of what groups look up."""
+    ports, items = lists(prepared.from_ports)
+    for key in prepared.keys:
+        if key.late and (not key.parts or _of_group(planner, prepared, key)):
+            # An aggregate, so that GROUP BY ALL does not take it for a key.
+            sql = key.sql if key.parts else f"coalesce(max({key.sql}), {key.sql})"
+            ports, items = (*ports, key.port), [*items, f"{sql} AS {key.port.column}"]
+        else:
+            listed = _listed(key.sql, Role.INDIRECT)
+            ports = (*ports, replace(key.port, many=True))
+            items = [*items, f"{listed} AS {key.port.column}"]
+    return ports, items
+
+
+def _of_group(planner: Planner, prepared: Prepared, key: Key) -> bool:
+    """Whether a key can only be computed from the group, not from its rows."""
+    group = prepared.select.args.get("group")
+    if group is not None and any(
+        isinstance(part, (exp.Rollup, exp.Cube, exp.GroupingSets)) for part in group.walk()
+    ):
+        return True
+    columns = {c.lower() for v in prepared.visible for c in v.columns or ()}
+    aliases = {item.alias.lower() for item in prepared.select.expressions if item.alias}
+    for part in key.parts:
+        names = {c.name.lower() for c in part.find_all(exp.Column) if not c.table}
+        if has_aggregate(part, planner.catalog) or names & (aliases - columns):
+            return True
+    return False
 
 
 def check_having(planner: Planner, prepared: Prepared) -> None:

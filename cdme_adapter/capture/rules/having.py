@@ -11,11 +11,13 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Clause
+from cdme_adapter.capture.rules.lookups import CONJUNCT
 from cdme_adapter.capture.rules.shape import projects_window
 from cdme_adapter.capture.rules.split import alias_hidden, move_order, outer_over
-from cdme_adapter.capture.rules.subquery import predicate_kind, settle_subqueries
+from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind, settle_subqueries
 from cdme_adapter.capture.scope import Env, Scope
 from cdme_adapter.capture.sqltext import as_written, conjuncts, first_line, keep_shown, not_understood
+from cdme_adapter.provenance import Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -33,7 +35,10 @@ def split_flags(planner: Planner, select: exp.Select, env: Env, part: str, kind:
         found = predicate_kind(conjunct)
         if found is not None:
             keep_shown(conjunct)
-            settle_subqueries(planner, conjunct, env, found[1])
+            if found[1] is Role.GUARD:
+                settle_subqueries(planner, conjunct, env, Role.GUARD)
+            for query in nested_queries(conjunct):
+                query.meta[CONJUNCT] = True
         flag = planner.hidden("f")
         planner.flags[flag] = Clause(kind, as_written(conjunct), planner.origin, first_line(conjunct))
         inner.append("expressions", alias_hidden(conjunct, flag))

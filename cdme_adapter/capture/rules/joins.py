@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
-from cdme_adapter.capture.plan import StepCheck
+from cdme_adapter.capture.plan import ConsultedInput, StepCheck
+from cdme_adapter.capture.reach import beneath
+from cdme_adapter.capture.rules.lookups import Around, look_at_partners
 from cdme_adapter.capture.rules.neighbours import METHODS, join_neighbours, method_of
 from cdme_adapter.capture.rules.nomatch import no_match_evidence
 from cdme_adapter.capture.rules.shape import is_volatile
@@ -24,6 +26,9 @@ from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
+
+_JOIN = "cdme_join"
+"""On a join: how its reason shows it, kept before a rule changes it."""
 
 
 def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]:
@@ -118,6 +123,12 @@ def _kind(join: exp.Join) -> str:
     return "CROSS" if kind == "CROSS" else "INNER"
 
 
+def _beside_outer(join: exp.Join) -> bool:
+    """Whether an outer join stands in the same FROM clause: then rows are padded."""
+    select = join.find_ancestor(exp.Select)
+    return select is None or any(j.args.get("side") for j in select.find_all(exp.Join))
+
+
 def _is_comma(join: exp.Join) -> bool:
     keys = ("method", "side", "kind", "on", "using")
     return not any(join.args.get(key) for key in keys)
@@ -129,6 +140,8 @@ def _is_cross(join: exp.Join) -> bool:
 
 def _shown(join: exp.Join) -> str:
     """The join as its reason shows it: a derived table by its alias alone."""
+    if _JOIN in join.meta:
+        return str(join.meta[_JOIN])
     shown = join.copy()
     if isinstance(shown.this, exp.Subquery):
         shown.set("this", with_text(exp.Table(), shown.this.alias or "(…)"))
@@ -160,14 +173,20 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bo
     if isinstance(join.this, exp.Unnest):
         return join_unnest(planner, left, join, kind)
     _refuse_lateral(join.this, left)
-    if kind in ("SEMI", "ANTI"):
-        role = Role.GUARD if kind == "ANTI" else Role.INDIRECT
-        exactness = Exactness.EXACT if kind == "ANTI" else Exactness.SUPERSET
-        right = planner.aside(lambda: _item(planner, join.this, env), role, exactness, f"{kind} JOIN")
+    join.meta[_JOIN] = _shown(join)
+    consulted: list[ConsultedInput] = []
+    if kind == "ANTI":
+        right = planner.aside(
+            lambda: _item(planner, join.this, env), Role.GUARD, Exactness.EXACT, "ANTI JOIN"
+        )
+    elif kind == "SEMI":
+        right, consulted = planner.witnessing(lambda: _item(planner, join.this, env))
     else:
         right = _item(planner, join.this, env)
     if join.args.get("on") is not None:
-        settle_subqueries(planner, join.args["on"], env)
+        around = Around(left.visible + right.visible, joined=_beside_outer(join))
+        filtering = kind in ("SEMI", "ANTI")
+        settle_subqueries(planner, join.args["on"], env, around=None if filtering else around)
         if is_volatile(join.args["on"], planner.catalog):
             raise not_understood(f"a volatile function in {as_written(join)}", join)
     if method_of(join) in METHODS:
@@ -183,6 +202,11 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bo
         condition = f" ON {text(on)}"
     elif kind != "CROSS":
         raise not_understood(f"{word} without a condition", join)
+    if kind == "SEMI":
+        planner.consult_beside(consulted)
+        if _beside_outer(join) or not look_at_partners(planner, join, left, right, using):
+            for relation in beneath(planner, right.ports)[0]:
+                planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "SEMI JOIN")
     if kind in ("SEMI", "ANTI"):
         return _filtering(planner, join, kind, left, right, condition, using)
     joined = FromGroup(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
-from cdme_adapter.capture.plan import StepCheck
+from cdme_adapter.capture.plan import Port, StepCheck
 from cdme_adapter.capture.rules.columns import expands
+from cdme_adapter.capture.rules.lookups import NUMBER
 from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.shape import (
     distinct_on,
@@ -21,6 +22,7 @@ from cdme_adapter.capture.rules.shape import (
     is_distinct,
     is_grouped,
     is_volatile,
+    projects_window,
 )
 from cdme_adapter.capture.rules.split import alias_hidden, move_order, order_outside, outer_over
 from cdme_adapter.capture.rules.subquery import settle_subqueries
@@ -35,6 +37,7 @@ from cdme_adapter.capture.sqltext import (
     text,
     touch,
 )
+from cdme_adapter.provenance import Exactness, Role
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -43,7 +46,10 @@ if TYPE_CHECKING:
 def split_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     """LIMIT over groups, DISTINCT or QUALIFY becomes a LIMIT over their stage."""
     inside = (
-        select.args.get("distinct") or select.args.get("qualify") or is_grouped(select, planner.catalog)
+        select.args.get("distinct")
+        or select.args.get("qualify")
+        or is_grouped(select, planner.catalog)
+        or projects_window(select)
     )
     if not has_limit(select) or not inside:
         return None
@@ -82,8 +88,8 @@ def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     bare = select.copy()
     for part in ("distinct", "limit", "offset"):
         bare.set(part, None)
-    prepared = Prepared(planner, bare, env)
-    rows = prepared.sql([port.column for port in prepared.ports])
+    prepared = Prepared(planner, bare, env, windows_know=False)
+    rows = prepared.sql(prepared.items())
     check_unnest(planner, prepared.select, prepared.from_where, rows, prepared.ports)
     if keys:
         return _distinct_on(planner, prepared, keys)
@@ -159,7 +165,6 @@ def _limit(planner: Planner, prepared: Prepared, select: exp.Select, env: Env) -
         if part is not None and isinstance(part.expression.unnest(), exp.Literal):
             part.set("expression", part.expression.unnest())
     tail = "".join(f" {text(part).strip()}" for part in (limit, offset) if part)
-    names = [port.column for port in prepared.ports]
     full = "TRUE" if partly else f"(SELECT count(*) FROM {{self}}) >= {count}"
     clause = planner.clause(Kind.LIMIT, shown, select.args.get("order") or limit or select)
     evidence = (
@@ -167,9 +172,24 @@ def _limit(planner: Planner, prepared: Prepared, select: exp.Select, env: Env) -
         f"{prepared.from_where('{port} IN (SELECT i FROM {cur})', full)}"
     )
     _check(planner, prepared, clause, evidence)
-    if partly:
-        prepared.consult_all(planner, "OFFSET" if offset is not None else "LIMIT of a share")
-    return Scope(prepared.sql(names, tail=tail), prepared.columns(), prepared.ports)
+    items, ports = prepared.items(), prepared.ports
+    if partly and (ports or prepared.whole):
+        look = _reached(planner, prepared)
+        items, ports = [*items, f"0::BIGINT AS {look.column}"], (*ports, look)
+    return Scope(prepared.sql(items, tail=tail), prepared.columns(), ports)
+
+
+def _reached(planner: Planner, prepared: Prepared) -> Port:
+    """Every survivor of an OFFSET or a share looks at all rows that reached the clause."""
+
+    def rows() -> Scope:
+        names = "".join(f", {port.column}" for port in prepared.ports)
+        sql = prepared.sql(prepared.items())
+        for relation in prepared.whole:
+            planner.consult(relation, Role.DIRECT, Exactness.SUPERSET, "all rows that reached a LIMIT")
+        return Scope(f"SELECT 0::BIGINT AS {NUMBER}{names} FROM ({sql})", None, prepared.ports)
+
+    return planner.look(planner.look_name(), rows)
 
 
 def _number(planner: Planner, limit: exp.Expr | None) -> str | None:
@@ -204,8 +224,7 @@ def _distinct_on(planner: Planner, prepared: Prepared, keys: list[exp.Expr]) -> 
         f"WHERE EXISTS (SELECT 1 FROM {{self}} AS s WHERE {same})"
     )
     _check(planner, prepared, clause, evidence)
-    names = [port.column for port in prepared.ports]
-    sql = prepared.sql(names + keyed, f"SELECT DISTINCT ON ({', '.join(shown)})")
+    sql = prepared.sql(prepared.items() + keyed, f"SELECT DISTINCT ON ({', '.join(shown)})")
     return Scope(sql, prepared.columns(), prepared.ports, tuple(hidden))
 
 

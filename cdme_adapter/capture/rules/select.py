@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter.capture.plan import Port
+from cdme_adapter.capture.reach import beneath
 from cdme_adapter.capture.rules.joins import plan_from
+from cdme_adapter.capture.rules.lookups import Around
 from cdme_adapter.capture.rules.projection import output_names, projections, settle_names
 from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
-from cdme_adapter.capture.rules.sources import base_relations, whole_relations
+from cdme_adapter.capture.rules.sources import whole_relations
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import check_unnest, unnests
 from cdme_adapter.capture.rules.where import check_where
-from cdme_adapter.capture.scope import Env, FromGroup, Scope, Visible
+from cdme_adapter.capture.rules.windows import Windows, windows_of
+from cdme_adapter.capture.scope import Env, FromGroup, Key, Scope, Visible
 from cdme_adapter.capture.sqltext import not_understood, text
 from cdme_adapter.provenance import Exactness, Role
 
@@ -25,33 +28,74 @@ if TYPE_CHECKING:
 class Prepared:
     """A SELECT whose FROM and WHERE are planned, ready to be printed with hidden columns."""
 
-    def __init__(self, planner: Planner, select: exp.Select, env: Env) -> None:
+    def __init__(self, planner: Planner, select: exp.Select, env: Env, windows_know: bool = True) -> None:
         refuse_unknown_parts(select, planner.catalog)
+        select = select.copy()  # subqueries in ON are settled in place
         before = len(planner.builder.consulted)
+        planner.keys.append(())
         outer, planner.wants_rowid = planner.wants_rowid, _asks_for_rowid(select)
         self.groups: list[FromGroup] = plan_from(planner, select, env)
         planner.wants_rowid = outer
         self.whole = whole_relations(planner.builder.consulted[before:])
         self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
-        self.ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
+        self.from_ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
         self.select = settle_names(select, self.visible)
         check_where(planner, self.select.args.get("where"), self.groups, env)
         self._settle_others(planner, env)
-        if any(has_window(item) for item in self.select.expressions):
-            self.consult_all(planner, "a window function")
+        self.keys: tuple[Key, ...] = planner.keys.pop()
+        self.ports = (*self.from_ports, *(key.port for key in self.keys))
+        self.windows = self._windows(planner, windows_know)
 
     def _settle_others(self, planner: Planner, env: Env) -> None:
         """Subqueries outside WHERE: in the SELECT list, GROUP BY, ORDER BY, windows."""
         for part in ("group", "order", "having", "qualify"):
             if self.select.args.get(part) is not None:
-                settle_subqueries(planner, self.select.args[part], env)
-        for item in (*self.select.expressions, *(self.select.args.get("windows") or ())):
-            settle_subqueries(planner, item, env)
+                around = Around(self.visible, late=part != "group")
+                settle_subqueries(planner, self.select.args[part], env, around=around)
+        for item in self.select.expressions:
+            settle_subqueries(planner, item, env, around=Around(self.visible, late=True))
+        for window in self.select.args.get("windows") or ():
+            settle_subqueries(planner, window, env)
 
-    def consult_all(self, planner: Planner, why: str) -> None:
-        """Other rows take part indirectly, also where they only decide who stays."""
-        for relation in base_relations(planner, self.ports) | self.whole:
+    def items(self) -> list[str]:
+        """The hidden columns of a row as SELECT items: its ports, then what its windows need."""
+        names = [port.column for port in self.from_ports]
+        return [*names, *(f"{key.sql} AS {key.port.column}" for key in self.keys), *self.window_items()]
+
+    def window_items(self) -> list[str]:
+        """What the frames of windows need, as SELECT items."""
+        return self.windows.items() if self.windows is not None else []
+
+    def scope(self, sql: str, ports: tuple[Port, ...], single: bool = False) -> Scope:
+        """The planned SELECT, with the frames of its windows."""
+        if self.windows is None:
+            return Scope(sql, self.columns(), ports, single=single)
+        hidden = tuple(self.windows.columns.values())
+        late = frozenset(key.port.column for key in self.keys if key.late)
+        frames = tuple(self.windows.frames)
+        return Scope(sql, self.columns(), ports, hidden, single, frames, late)
+
+    def _windows(self, planner: Planner, know: bool) -> Windows | None:
+        """A window's other rows take part indirectly, also where it only decides who stays.
+
+        They are known where every row that the windows see is a row of the result.
+        """
+        found = windows_of(planner, self.select)
+        order = self.select.args.get("order")
+        why = found.why if found is not None else ""
+        if found is not None and (not know or unnests(self.select)):
+            why = "a window function beside DISTINCT ON or UNNEST"
+        if order is not None and has_window(order):
+            why = "a window function in ORDER BY"
+        if found is not None and not self.ports:
+            why = "a window function over rows of which no more is known"
+        if not why:
+            return found
+        relations, consulted = beneath(planner, self.ports)
+        planner.consult_beside([one for one in consulted if one.role is Role.DIRECT])
+        for relation in relations | self.whole:
             planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, why)
+        return None
 
     @property
     def merged(self) -> list[str]:
@@ -109,7 +153,7 @@ def _asks_for_rowid(select: exp.Select) -> bool:
 def plan_select(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     """The last rule: nothing blocks, the ports pass through."""
     prepared = Prepared(planner, select, env)
-    hidden = [port.column for port in prepared.ports]
-    check_unnest(planner, prepared.select, prepared.from_where, prepared.sql(hidden), prepared.ports)
+    sql = prepared.sql(prepared.items())
+    check_unnest(planner, prepared.select, prepared.from_where, sql, prepared.ports)
     single = len(prepared.groups) == 1 and prepared.groups[0].single and not unnests(select)
-    return Scope(prepared.sql(hidden), prepared.columns(), prepared.ports, single=single)
+    return prepared.scope(sql, prepared.ports, single)

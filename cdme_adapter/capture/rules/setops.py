@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -62,29 +63,47 @@ def _difference(planner: Planner, query: exp.SetOperation, env: Env) -> Scope:
         raise not_understood(f"{query.key.upper()} BY NAME", query.expression)
     left = _branch(planner, query.this, env)
     is_except = isinstance(query, exp.Except)
-    role = Role.GUARD if is_except else Role.INDIRECT
-    exactness = Exactness.EXACT if is_except else Exactness.SUPERSET
-    right = planner.aside(
-        lambda: _branch(planner, query.expression, env), role, exactness, query.key.upper()
-    )
+    right, others = _right(planner, query, env)
     side, flag = planner.hidden("s"), planner.hidden("f")
-    names = [port.column for port in left.ports]
-    drop = f" EXCLUDE ({', '.join(p.column for p in right.ports)})" if right.ports else ""
-    nulls = "".join(f", NULL::BIGINT AS {name}" for name in names)
-    rows = (
-        f"(SELECT *{_drop(names)}, TRUE AS {side}{''.join(f', {n}' for n in names)} FROM ({left.sql}))"
-        f" UNION ALL (SELECT *{drop}, FALSE AS {side}{nulls} FROM ({right.sql}))"
+    every = (*left.ports, *others)
+    names = [port.column for port in every]
+    rows = " UNION ALL ".join(
+        f"(SELECT *{_drop([p.column for p in scope.ports])}, {is_left} AS {side}"
+        f"{''.join(f', {_own(port, scope)}' for port in every)} FROM ({scope.sql}))"
+        for scope, is_left in ((left, "TRUE"), (right, "FALSE"))
     )
-    ports, aggregates = lists(left.ports)
+    ports, aggregates = lists(every)
     keeps = f"NOT bool_or(NOT {side})" if is_except else f"bool_or(NOT {side})"
     grouped = (
         f"SELECT *{_drop([*names, side])}, {', '.join([*aggregates, f'{keeps} AS {flag}'])} "
         f"FROM ({rows}) AS {HIDDEN}rows GROUP BY ALL HAVING bool_or({side})"
     )
     if not query.args.get("distinct"):
-        ports, grouped = left.ports, numbered(planner, rows, names, side, flag, is_except)
+        mine, theirs = [[p.column for p in held] for held in (left.ports, others)]
+        ports, grouped = every, numbered(planner, rows, mine, theirs, side, flag, is_except)
     name = planner.adopt(Scope(grouped, left.columns, ports, (flag,)))
     return _kept(planner, query, name, left.columns, flag)
+
+
+def _right(planner: Planner, query: exp.SetOperation, env: Env) -> tuple[Scope, tuple[Port, ...]]:
+    """The right side: a guard of EXCEPT; of INTERSECT its equal rows take part indirectly."""
+
+    def plan() -> Scope:
+        return _branch(planner, query.expression, env)
+
+    if isinstance(query, exp.Except):
+        return planner.aside(plan, Role.GUARD, Exactness.EXACT, "EXCEPT"), ()
+    right, consulted = planner.witnessing(plan)
+    planner.consult_beside(consulted)
+    return right, tuple(replace(port, role=Role.INDIRECT) for port in right.ports)
+
+
+def _own(port: Port, scope: Scope) -> str:
+    """A port's column in a branch, NULL where it is not its own."""
+    if any(own.column == port.column for own in scope.ports):
+        return port.column
+    # Ordinals have a type; a key takes that of the branch that has it.
+    return f"NULL{'::BIGINT' if port.role is Role.DIRECT else ''} AS {port.column}"
 
 
 def _drop(names: list[str]) -> str:
@@ -154,9 +173,8 @@ def _branch(planner: Planner, branch: exp.Expr, env: Env) -> Scope:
 
 def _aligned(scope: Scope, ports: tuple[Port, ...]) -> str:
     """A branch with the ports of every branch, NULL where they are not its own."""
-    own = {port.column for port in scope.ports}
-    drop = f" EXCLUDE ({', '.join(own)})" if own else ""
-    columns = [port.column if port.column in own else f"NULL::BIGINT AS {port.column}" for port in ports]
+    drop = _drop([port.column for port in scope.ports])
+    columns = [_own(port, scope) for port in ports]
     return f"(SELECT {', '.join([f'*{drop}', *columns])} FROM ({scope.sql}) AS {HIDDEN}branch)"
 
 

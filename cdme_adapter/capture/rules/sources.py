@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN, MACRO, ConsultedInput, Port, RelationInfo
 from cdme_adapter.capture.rules.files import file_alias, file_of, kept
+from cdme_adapter.capture.rules.lookups import keys_source
 from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks
 from cdme_adapter.capture.rules.whole import plan_whole, whole_item
@@ -75,6 +76,8 @@ def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
     if not isinstance(item.this, exp.Identifier):
         raise not_understood(f"the table function {next(functions(item.this))[1]}() in FROM", item)
     alias, columns = _alias_of(item)
+    if item.name in planner.key_columns and not item.db:
+        return keys_source(planner, item.name)
     cte = env.get(item.name.lower()) if not item.db else None
     if cte is not None:
         return _cte(planner, cte, item.name if alias is None else alias, columns)
@@ -125,7 +128,7 @@ def _cte(planner: Planner, cte: Cte, alias: str, columns: tuple[str, ...]) -> So
     """A CTE: in its place where it is read once or is cheap, else a stage that is shared."""
     with planner.within(cte.origin):
         if not planner.has_stage(cte) and cte.references > 1 and not _is_cheap(cte.query):
-            cte.stage = planner.stage(cte.query, cte.env)
+            planner.keep_stage(cte)
         if cte.stage is None:
             source = _from_query(planner, cte.query, cte.env, alias, cte.columns)
         else:
@@ -179,13 +182,13 @@ def stage_source(
     """A stage as a FROM item: its user columns and its row id."""
     node = next(node for node in planner.nodes if node.name == name)
     planner.builder.items.append(name)
+    drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
     if not node.ports:  # nobody asks for its rows: no input made them, or all of several did
         planner.builder.consulted += planner.stage_consulted[name]
-        return _named(f"(SELECT * FROM temp.{name})", alias, columns, names, ())
+        return _named(f"(SELECT *{drop} FROM temp.{name})", alias, columns, names, ())
     if any(column.lower() == "rowid" for column in names or ()):
         raise UnsupportedConstruct("a column called rowid in a part that is kept, which hides the row id")
     port = Port(planner.hidden("p"), name)
-    drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
     sql = f"(SELECT *{drop}, rowid AS {port.column} FROM temp.{name})"
     return _named(sql, alias, columns, names, (port,), single=True)
 
@@ -242,17 +245,6 @@ def _merged(columns: tuple[str, ...], inner: tuple[str, ...] | None) -> tuple[st
         return columns or None
     kept = tuple(name for name in inner if not name.startswith(HIDDEN))
     return columns + kept[len(columns) :]
-
-
-def base_relations(planner: Planner, ports: tuple[Port, ...]) -> set[str]:
-    """The input relations beneath ports, through stages."""
-    found: set[str] = set()
-    for port in ports:
-        node = next((n for n in planner.nodes if n.name == port.target), None)
-        found |= base_relations(planner, node.ports) if node else {port.target}
-        if node:
-            found |= whole_relations(planner.stage_consulted[node.name])
-    return found
 
 
 def whole_relations(consulted: list[ConsultedInput]) -> set[str]:

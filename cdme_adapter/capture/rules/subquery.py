@@ -1,17 +1,19 @@
-"""Subqueries in expressions: they stay as they are; what they read is consulted.
+"""Subqueries in expressions: they stay as they are; what they read takes part beside the rows.
 
-Their relations take part indirectly, or as guards where the subquery asks for an absence as a
-conjunct of its own (docs/concepts.md, Role). A CTE that a subquery names comes along in a WITH clause
-of its own, or as the stage that it already is.
+Their rows take part indirectly (``lookups``), or their relations as guards where the subquery asks
+for an absence as a conjunct of its own (docs/concepts.md, Role). A CTE that a subquery names comes
+along in a WITH clause of its own, or as the stage that it already is.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
+from cdme_adapter.capture.rules.lookups import CONJUNCT, Around, look_up
 from cdme_adapter.capture.rules.shape import blocks, is_volatile
 from cdme_adapter.capture.scope import Cte, Env
 from cdme_adapter.capture.sqltext import INNER, not_understood, parse, render, touch, with_text
@@ -60,17 +62,39 @@ def predicate_kind(conjunct: exp.Expr) -> tuple[Kind, Role] | None:
     return Kind.SEMI_JOIN, Role.INDIRECT
 
 
-def settle_subqueries(planner: Planner, node: exp.Expr, env: Env, role: Role = Role.INDIRECT) -> None:
-    """Make every subquery of an expression bind on its own, and say what it reads."""
+def settle_subqueries(
+    planner: Planner, node: exp.Expr, env: Env, role: Role = Role.INDIRECT, around: Around | None = None
+) -> None:
+    """Make every subquery of an expression bind on its own, and say what it reads.
+
+    ``around`` says where the expression stands; without it the rows of a subquery are not looked up.
+    """
     for query in nested_queries(node):
         if INNER in query.meta:
             continue  # another rule, which knew its role, was here before
         relations, columns = _reads(planner, query, env)
-        exactness = Exactness.EXACT if role is Role.GUARD else Exactness.SUPERSET
-        for relation in relations:
-            planner.consult(relation, role, exactness, "a subquery")
+        if role is Role.GUARD or not _looked_up(planner, query, env, around):
+            exactness = Exactness.EXACT if role is Role.GUARD else Exactness.SUPERSET
+            for relation in relations:
+                planner.consult(relation, role, exactness, "a subquery")
         bring_ctes(planner, query, env)
         query.meta[INNER] = columns
+
+
+def _looked_up(planner: Planner, query: exp.Expr, env: Env, around: Around | None) -> bool:
+    """Plan the subquery's rows exactly, where that can be done."""
+    if around is None:
+        return False
+    part = query.parent
+    while part is not None and not isinstance(part, exp.Query):
+        if isinstance(part, exp.Window):
+            return False
+        name = str(part.this).lower() if isinstance(part, exp.Anonymous) else ""
+        if isinstance(part, exp.AggFunc) or (name and planner.catalog.is_aggregate(name)):
+            around = replace(around, late=False)
+        part = part.parent
+    conjunct = around.conjunct or bool(query.meta.get(CONJUNCT))
+    return look_up(planner, query, env, replace(around, conjunct=conjunct))
 
 
 def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], frozenset[str]]:
@@ -162,8 +186,7 @@ def bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
 def _as_stage(planner: Planner, cte: Cte) -> bool:
     """Evaluate a CTE once where it must not, or should not, be evaluated again."""
     if not planner.has_stage(cte) and (cte.references > 1 or blocks(cte.query, planner.catalog)):
-        with planner.within(cte.origin):
-            cte.stage = planner.stage(cte.query, cte.env)
+        planner.keep_stage(cte)
     return cte.stage is not None
 
 

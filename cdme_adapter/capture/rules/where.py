@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.capture.plan import FALSE_VERDICT, CaseCheck, StepCheck
+from cdme_adapter.capture.rules.lookups import Around
 from cdme_adapter.capture.rules.shape import flag_clause, is_volatile
 from cdme_adapter.capture.rules.subquery import (
     nested_queries,
@@ -40,10 +41,12 @@ def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGrou
     if where is None:
         return
     parts = conjuncts(where.this)
+    visible = tuple(v for group in groups for v in group.visible)
     for part in parts:
         found = predicate_kind(part)
         keep_shown(part)
-        settle_subqueries(planner, part, env, found[1] if found else Role.INDIRECT)
+        role = found[1] if found else Role.INDIRECT
+        settle_subqueries(planner, part, env, role, Around(visible, conjunct=found is not None))
     for part in parts:
         if is_volatile(part, planner.catalog):
             raise not_understood(f"a volatile function in WHERE: {render(part)}", part)

@@ -1,0 +1,304 @@
+"""Settlement of what takes part beside the rows: windows' other rows, subqueries, OFFSET.
+
+From the nodes of a plan, once they are materialised, to the chains of maps of every exact indirect
+edge. Nothing is multiplied: a row leads to its partition, its frame (a range of places) or its key,
+and that once to the rows behind it (docs/concepts.md, Size).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from cdme_adapter.capture.plan import ROOT, CapturePlan, Frame, Held, Lookup, Node, Port
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.rows import ordinals
+from cdme_adapter.provenance import Exactness, Role
+
+ROOT_ROWS = "cdme_root"
+_WORTH = 2
+"""A map may grow by this much before its parts are kept instead."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One map of a chain: ``sql`` is a relation of (o, i), or of (o, lo, hi) where it is ranged."""
+
+    sql: str
+    rows: int
+    ranged: bool = False
+
+    @property
+    def columns(self) -> str:
+        """What it selects."""
+        return "o, lo, hi" if self.ranged else "o, i"
+
+
+Steps = tuple[Step, ...]
+
+
+@dataclass
+class IndirectSettlement:
+    """The indirect edges of one model; call :meth:`settle` once, then :meth:`clean`.
+
+    ``changing`` are relations that change before the chains are read. ``found`` has the chains of
+    every relation that is known exactly to take part indirectly; their last maps name records by
+    dense ordinals.
+    """
+
+    execute: Execute
+    plan: CapturePlan
+    changing: frozenset[str] = frozenset()
+    rejects: str | None = None
+    """The rows of the root that were routed to the error domain: windows saw them too."""
+    found: dict[str, tuple[Steps, ...]] = field(default_factory=dict)
+    _temp: list[str] = field(default_factory=list)
+    _links: dict[tuple[str, str], Step] = field(default_factory=dict)
+    _rows: dict[str, str] = field(default_factory=dict)
+    _frames: dict[tuple[str, Frame], tuple[Step, Step]] = field(default_factory=dict)
+    _beneath: dict[str, frozenset[str]] = field(default_factory=dict)
+    _chains: dict[tuple[str, str], tuple[list[Steps], list[Steps], list[Steps]]] = field(
+        default_factory=dict
+    )
+
+    def settle(self) -> None:
+        """Find the chains."""
+        wanted = [
+            one.relation for one in self.plan.consulted
+            if one.role is Role.INDIRECT and one.exactness is Exactness.EXACT
+        ]  # fmt: skip
+        if not wanted:
+            return
+        self._look(frozenset(wanted))
+        for relation in wanted:
+            _, indirect, _ = self._from(ROOT, relation)
+            dense = ordinals(self.execute, self.plan.relations[relation].quoted)
+            if self.rejects:
+                indirect = [self._accepted(chain) for chain in indirect]
+            shared = [shared_sets(self.execute, self._new, chain) for chain in indirect]
+            self.found[relation] = tuple(
+                (*chain[:-1], self._dense(dense.over(chain[-1].sql, "o"), chain[-1].rows, relation))
+                for chain in shared
+            )
+
+    def _accepted(self, chain: Steps) -> Steps:
+        first = chain[0]
+        kept = f"(SELECT {first.columns} FROM {first.sql} WHERE o >= 0)"
+        return (replace(first, sql=kept), *chain[1:])
+
+    def _dense(self, sql: str, rows: int, relation: str) -> Step:
+        return Step(self._new(f"SELECT o, i FROM {sql}") if relation in self.changing else sql, rows)
+
+    def clean(self) -> None:
+        """Drop every temporary table that was made."""
+        for name in self._temp:
+            self.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        self._temp.clear()
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _table(self, name: str, select: str) -> str:
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
+        self._temp.append(name)
+        return f"temp.{name}"
+
+    def _new(self, select: str) -> str:
+        return self._table(f"cdme_beside_{len(self._temp)}", select)
+
+    def _step(self, select: str, ranged: bool = False) -> Step:
+        table = self._new(select)
+        return Step(table, int(self.execute(f"SELECT count(*) FROM {table}")[0][0]), ranged)
+
+    def _held(self, name: str) -> Held | None:
+        return next((held for held in self._every() if held.name == name), None)
+
+    def _every(self) -> list[Held]:
+        return [*self.plan.nodes, *self.plan.lookups]
+
+    def _reach(self, name: str) -> frozenset[str]:
+        """Everything beneath a node, a lookup or a relation, itself included."""
+        if name not in self._beneath:
+            held = self._held(name)
+            targets = {port.target for port in held.ports} if held is not None else set()
+            self._beneath[name] = frozenset({name}).union(*(self._reach(target) for target in targets))
+        return self._beneath[name]
+
+    def _rows_of(self, held: Held) -> str:
+        """The rows of a node or lookup with their number ``o`` and hidden columns."""
+        if held.name not in self._rows:
+            if held.name == ROOT and self.rejects:
+                columns = ", ".join(held.hidden if isinstance(held, Node) else ())
+                self._rows[ROOT] = (
+                    f"(SELECT o, {columns} FROM temp.{ROOT_ROWS}"
+                    f" UNION ALL SELECT -1 - o, {columns} FROM {self.rejects})"
+                )
+            elif held.name == ROOT:
+                self._rows[ROOT] = f"temp.{ROOT_ROWS}"
+            elif isinstance(held, Node):
+                columns = ", ".join(("rowid AS o", *held.hidden))
+                self._rows[held.name] = f"(SELECT {columns} FROM temp.{held.name})"
+        return self._rows[held.name]
+
+    # -- lookups ---------------------------------------------------------------------------------
+
+    def _look(self, wanted: frozenset[str]) -> None:
+        """Find the rows behind every key; lookups that others need come first in the plan."""
+        used = [x for x in reversed(self.plan.lookups) if x.name in self._reach(ROOT)]
+        for lookup in used:
+            if not wanted & self._reach(lookup.name):
+                continue
+            values = [
+                f"SELECT unnest({port.column}) AS key FROM {self._rows_of(held)}" if port.many
+                else f"SELECT {port.column} AS key FROM {self._rows_of(held)}"
+                for held in self._every() if held.name in self._reach(ROOT)
+                for port in held.ports if port.target == lookup.name
+            ]  # fmt: skip
+            distinct = f"SELECT DISTINCT key FROM ({' UNION ALL '.join(values)}) WHERE key IS NOT NULL"
+            self._table(lookup.keys, f"SELECT row_number() OVER () - 1 AS k, key FROM ({distinct})")
+            columns = ", ".join(("cdme__k AS o", *(port.column for port in lookup.ports)))
+            self._rows[lookup.name] = self._table(
+                f"{lookup.name}_rows", f"SELECT {columns} FROM ({lookup.sql.format()})"
+            )
+
+    def _link(self, held: Held, port: Port) -> Step:
+        """The pairs (o, i) of a port."""
+        key = (held.name, port.column)
+        if key not in self._links:
+            rows, column = self._rows_of(held), port.column
+            flat = f"SELECT o, unnest({column}) AS i FROM {rows}" if port.many else (
+                f"SELECT o, {column} AS i FROM {rows} WHERE {column} IS NOT NULL"
+            )  # fmt: skip
+            target = self._held(port.target)
+            if isinstance(target, Lookup):
+                flat = (
+                    f"SELECT f.o, k.k AS i FROM ({flat}) AS f"
+                    f" JOIN temp.{target.keys} AS k ON f.i IS NOT DISTINCT FROM k.key"
+                )
+            if port.many or isinstance(held, Lookup):
+                flat = f"SELECT DISTINCT o, i FROM ({flat}) WHERE i IS NOT NULL"
+            self._links[key] = self._step(flat)
+        return self._links[key]
+
+    # -- windows ---------------------------------------------------------------------------------
+
+    def _frame(self, node: Node, frame: Frame) -> tuple[Step, Step]:
+        """From a row to its partition or places, and from there to the rows of the node."""
+        if (node.name, frame) not in self._frames:
+            self._frames[node.name, frame] = (
+                self._places(node, frame) if frame.place is not None else self._partition(node, frame)
+            )
+        return self._frames[node.name, frame]
+
+    def _groups(self, node: Node, frame: Frame) -> tuple[str, str]:
+        """The partitions (key, g, n, base), and how a row finds its own."""
+        key = frame.partition or "0::BIGINT"
+        table = self._new(
+            "SELECT key, row_number() OVER () - 1 AS g, n,"
+            " (sum(n) OVER (ROWS UNBOUNDED PRECEDING) - n)::BIGINT AS base"
+            f" FROM (SELECT {key} AS key, count(*) AS n FROM {self._rows_of(node)} GROUP BY ALL)"
+        )
+        return table, f"r.{key} IS NOT DISTINCT FROM g.key" if frame.partition else "TRUE"
+
+    def _partition(self, node: Node, frame: Frame) -> tuple[Step, Step]:
+        groups, same = self._groups(node, frame)
+        rows = self._rows_of(node)
+        to = self._step(f"SELECT r.o, g.g AS i FROM {rows} AS r JOIN {groups} AS g ON {same}")
+        return to, Step(f"(SELECT i AS o, o AS i FROM {to.sql})", to.rows)
+
+    def _places(self, node: Node, frame: Frame) -> tuple[Step, Step]:
+        groups, same = self._groups(node, frame)
+        rows = f"{self._rows_of(node)} AS r JOIN {groups} AS g ON {same}"
+        placed = self._step(f"SELECT base + {frame.place} - 1 AS o, r.o AS i FROM {rows}")
+        parts = " UNION ALL ".join(
+            f"SELECT r.o, base + greatest({low}, 1) - 1 AS lo, base + least({high}, n) - 1 AS hi"
+            f" FROM {rows}"
+            for low, high in frame.ranges
+        )
+        ranges = self._step(f"SELECT o, lo, hi FROM ({parts}) WHERE lo <= hi", ranged=True)
+        held = self.execute(f"SELECT coalesce(sum(hi - lo + 1), 0) FROM {ranges.sql}")[0][0]
+        if held > _WORTH * max(placed.rows, 1):
+            return ranges, placed
+        return self._step(f"SELECT o, unnest(range(lo, hi + 1)) AS i FROM {ranges.sql}"), placed
+
+    # -- chains ----------------------------------------------------------------------------------
+
+    def _from(self, name: str, relation: str) -> tuple[list[Steps], list[Steps], list[Steps]]:
+        """The direct and the indirect chains to a relation, and those that windows look through."""
+        if (name, relation) in self._chains:
+            return self._chains[name, relation]
+        held = self._held(name)
+        assert held is not None
+        direct: list[Steps] = []
+        indirect: list[Steps] = []
+        early: list[Steps] = []
+        late = held.late if isinstance(held, Node) else frozenset[str]()
+        straight: list[Steps]
+        for port in held.ports:
+            if relation not in self._reach(port.target):
+                continue
+            link = self._link(held, port)
+            if port.target == relation:
+                straight, beside = [(link,)], []
+            else:
+                down, aside, _ = self._from(port.target, relation)
+                straight = [self._compose(link, chain) for chain in down]
+                beside = [self._compose(link, chain) for chain in aside]
+            indirect += beside if port.role is Role.DIRECT else straight + beside
+            direct += straight if port.role is Role.DIRECT else []
+            early += [] if port.column in late else straight + beside
+        if isinstance(held, Node):
+            for frame in held.frames:
+                to, back = self._frame(held, frame)
+                looked = [self._compose(back, chain) for chain in self._united(early)]
+                indirect += [self._compose(to, chain) for chain in looked]
+        self._chains[name, relation] = self._united(direct), self._united(indirect), early
+        return self._chains[name, relation]
+
+    def _united(self, chains: list[Steps]) -> list[Steps]:
+        """The chains of one map as one map."""
+        flat = [chain[0].sql for chain in chains if len(chain) == 1]
+        if len(flat) < 2:
+            return chains
+        union = " UNION ALL ".join(f"SELECT o, i FROM {sql}" for sql in flat)
+        one = self._step(f"SELECT DISTINCT o, i FROM ({union})")
+        return [(one,), *(chain for chain in chains if len(chain) > 1)]
+
+    def _compose(self, link: Step, chain: Steps) -> Steps:
+        """One map where the composition is no larger than its parts, else the chain itself."""
+        first = chain[0]
+        if link.ranged:
+            return (link, *chain)
+        rows = f"{link.sql} AS a JOIN {first.sql} AS b ON a.i = b.o"
+        expanded = int(self.execute(f"SELECT count(*) FROM {rows}")[0][0])
+        if expanded <= max(link.rows, first.rows):
+            inner = "b.lo, b.hi" if first.ranged else "b.i"
+            return (self._step(f"SELECT DISTINCT a.o, {inner} FROM {rows}", first.ranged), *chain[1:])
+        used = f"SELECT {first.columns} FROM {first.sql} WHERE o IN (SELECT i FROM {link.sql})"
+        return (link, self._step(used, first.ranged), *chain[1:])
+
+
+def shared_sets(execute: Execute, new: object, chain: Steps) -> Steps:
+    """Where many rows have the same witnesses, let them share one set of them.
+
+    A cross product under GROUP BY gives each of its groups all rows of the other side.
+    """
+    return tuple(part for step in chain for part in _shared(execute, new, step))
+
+
+def _shared(execute: Execute, new: object, step: Step) -> Steps:
+    assert callable(new)
+    if step.ranged:
+        return (step,)
+    outputs, inputs = execute(f"SELECT count(DISTINCT o), count(DISTINCT i) FROM {step.sql}")[0]
+    if step.rows <= _WORTH * (outputs + inputs):
+        return (step,)
+    sets = new(
+        "SELECT row_number() OVER () - 1 AS s, held, outputs FROM (SELECT held, list(o) AS outputs FROM"
+        f" (SELECT o, list_sort(list(i)) AS held FROM {step.sql} GROUP BY o) GROUP BY held)"
+    )
+    inner = int(execute(f"SELECT coalesce(sum(len(held)), 0) FROM {sets}")[0][0])
+    if _WORTH * (outputs + inner) > step.rows:
+        return (step,)
+    return (
+        Step(f"(SELECT unnest(outputs) AS o, s AS i FROM {sets})", outputs),
+        Step(f"(SELECT s AS o, unnest(held) AS i FROM {sets})", inner),
+    )
