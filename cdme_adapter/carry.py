@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cdme_adapter.accounting import LedgerEntry, Status, Verdict
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import ordinals
-from cdme_adapter.pairing import KEPT, PUT, RowCounts
+from cdme_adapter.pairing import HOOKED, KEPT, PUT, RowCounts
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.settle import InputAccount
 from cdme_adapter.store.parts import PartStore, StoredEdge, rows_map
@@ -55,18 +55,22 @@ class Carry:
     def table_account(self, account: InputAccount) -> InputAccount:
         """The account of the delta's query as that of the table."""
         whole = account.contributed == account.input_count
-        every = self._reached(account, landed=False)
-        fresh = every if self._all_landed() else self._reached(account, landed=True)
-        skipped = self._new(f"SELECT i FROM {every} EXCEPT SELECT i FROM {fresh}")
-        if whole and not self._count(skipped):
+        every = self._reached(account)
+        fresh = every if self._all_landed() else self._reached(account, PUT)
+        landed = self._reached(account, HOOKED) if self.increment.hooked else fresh
+        skipped = self._new(f"SELECT i FROM {every} EXCEPT SELECT i FROM {landed}")
+        if whole and not self._count(skipped) and not self.increment.hooked:
             return account
         carried = self._earlier(account.relation, fresh)
         self._carried[account.relation] = carried
         lost = self._lost(account, skipped, carried)
         reasons = self.execute(f"SELECT clause, verdict, count(*) FROM {lost} GROUP BY ALL ORDER BY ALL")
         missing = None
-        if account.unaccounted_sql:
-            missing = self._new(f"SELECT i FROM {account.unaccounted_sql} EXCEPT SELECT i FROM {carried}")
+        nowhere = [f"SELECT i FROM {account.unaccounted_sql}"] if account.unaccounted_sql else []
+        if self.increment.hooked:
+            nowhere.append(f"(SELECT i FROM {landed} EXCEPT SELECT i FROM {fresh})")
+        if nowhere:
+            missing = self._new(f"({' UNION '.join(nowhere)}) EXCEPT SELECT i FROM {carried}")
         filtered = self._count(lost)
         routed = (
             self._new(f"SELECT i FROM {account.routed} EXCEPT SELECT i FROM {carried}")
@@ -90,15 +94,15 @@ class Carry:
         landed = self._count(f"(SELECT DISTINCT d FROM temp.{PUT})")
         return landed == self._count(self.increment.source.quoted)
 
-    def _reached(self, account: InputAccount, landed: bool) -> str:
-        """The records (i) that are witnesses of the delta's rows, or of those that are in the table."""
+    def _reached(self, account: InputAccount, landed: str = "") -> str:
+        """The records (i) that are witnesses of the delta's rows, or of those that a table lists."""
         arms = []
         for chain in account.chains:
             maps = " JOIN ".join(
                 f"{part.sql} AS m{n}" + (f" ON m{n}.o = m{n - 1}.i" if n else "")
                 for n, part in enumerate(chain)
             )
-            only = f" WHERE m0.o IN (SELECT d FROM temp.{PUT})" if landed else ""
+            only = f" WHERE m0.o IN (SELECT d FROM temp.{landed})" if landed else ""
             arms.append(f"SELECT m{len(chain) - 1}.i FROM {maps}{only}")
         return self._new(" UNION ".join(arms) or "SELECT NULL::BIGINT AS i WHERE FALSE")
 

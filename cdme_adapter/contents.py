@@ -67,6 +67,18 @@ def content_of(execute: Execute, relation: str) -> Content | None:
     return Content(count, whole, dict(zip(names, each, strict=True)))
 
 
+def is_content(execute: Execute, relation: str, fingerprint: str | None) -> bool:
+    """Whether a relation holds what a run left in it, as far as the fingerprint tells: in the columns
+    that it still has, where it was given others meanwhile."""
+    then = Content.parse(fingerprint)
+    now = content_of(execute, relation) if then is not None else None
+    if then is None or now is None:
+        return True
+    if list(then.columns) == list(now.columns):
+        return then.whole == now.whole
+    return all(now.columns.get(name, value) == value for name, value in then.columns.items())
+
+
 def remember_content(execute: Execute, store: StoreWriter, generation: int, relation: str) -> None:
     """Keep the content of a table, in the transaction that wrote it, after all of its hooks."""
     found = content_of(execute, relation)

@@ -19,6 +19,7 @@ from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.writer import StoreWriter
 
 if TYPE_CHECKING:
+    from cdme_adapter.increment import Increment
     from cdme_adapter.pipeline import Journey, Target
 
 BEFORE = "cdme_before"
@@ -63,11 +64,13 @@ def settle_hooks(
             return _opaque(journey, store, f"a hook wrote {touched:,} rows of the table")
         left = execute(f"SELECT count(*) FROM {target.quoted}")[0][0]
         if left != journey.output_count and journey.increment is not None:
-            return _opaque(journey, store, "a hook deleted rows of a table that is changed in place")
+            return _deleted_in_place(journey, journey.increment, execute, store, target, left)
         if left != journey.output_count:
             _deleted(journey, execute, store, target, left)
     finally:
         execute(f"DROP TABLE IF EXISTS temp.{BEFORE}")
+        if journey.increment is not None:
+            journey.increment.clean(execute)
 
 
 def _opaque(journey: Journey, store: StoreWriter, why: str) -> None:
@@ -86,11 +89,7 @@ def _opaque(journey: Journey, store: StoreWriter, why: str) -> None:
 def _deleted(journey: Journey, execute: Execute, store: StoreWriter, target: Target, left: int) -> None:
     """Take the deleted rows out of the lineage; their witnesses become unaccounted."""
     why = f"a hook deleted {(journey.output_count or 0) - left:,} rows of the table"
-    execute(
-        f"CREATE OR REPLACE TEMP TABLE {_RANKS} AS SELECT b.o AS old,"
-        f" row_number() OVER (ORDER BY b.r) - 1 AS new FROM temp.{BEFORE} AS b"
-        f" WHERE b.r IN (SELECT rowid FROM {target.quoted})"
-    )
+    _rank(execute, target)
     journey.output_count = left
     journey.totals.clear()  # they were taken before the hook
     store.renumber_keys(journey.generation, f"temp.{_RANKS}", left)
@@ -104,6 +103,29 @@ def _deleted(journey: Journey, execute: Execute, store: StoreWriter, target: Tar
         if entry.role is Role.INDIRECT:
             store.renumber_outputs(journey.edge_id(entry.input, entry.role), f"temp.{_RANKS}")
     execute(f"DROP TABLE temp.{_RANKS}")
+
+
+def _deleted_in_place(
+    journey: Journey, increment: Increment, execute: Execute, store: StoreWriter, target: Target, left: int
+) -> None:
+    """The same for a table of which other runs wrote rows too."""
+    why = f"a hook deleted {(journey.output_count or 0) - left:,} rows of the table"
+    _rank(execute, target)
+    increment.without(execute, store, f"temp.{_RANKS}", left)
+    journey.entries = [
+        replace(entry, why=f"{why}; {entry.why}") if entry.unaccounted_count else entry
+        for entry in journey.entries
+    ]
+    execute(f"DROP TABLE temp.{_RANKS}")
+
+
+def _rank(execute: Execute, target: Target) -> None:
+    """(old, new): the ordinals of the rows that are left, before and now."""
+    execute(
+        f"CREATE OR REPLACE TEMP TABLE {_RANKS} AS SELECT b.o AS old,"
+        f" row_number() OVER (ORDER BY b.r) - 1 AS new FROM temp.{BEFORE} AS b"
+        f" WHERE b.r IN (SELECT rowid FROM {target.quoted})"
+    )
 
 
 def _without(

@@ -17,11 +17,12 @@ from cdme_adapter.accounting import Kind, LedgerEntry
 from cdme_adapter.capture.dml import read_changes
 from cdme_adapter.capture.plan import Clause
 from cdme_adapter.carry import Carry
+from cdme_adapter.contents import is_content
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog
 from cdme_adapter.generations import InputGeneration
 from cdme_adapter.hooks import remember
-from cdme_adapter.pairing import KEPT, PUT, Pairing, RowCounts
+from cdme_adapter.pairing import HOOKED, KEPT, PUT, Pairing, RowCounts
 from cdme_adapter.provenance import Exactness, Role, stable_id
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Map, Settlement
 from cdme_adapter.store.parts import Batch, Part, PartStore, StoredEdge, rows_map
@@ -67,6 +68,9 @@ class Increment:
     previous: tuple[int, str] | None = None
     previous_count: int | None = None
     done: bool = False
+    counts: RowCounts | None = None
+    hooked: bool = False
+    """Whether a hook deleted rows after the change: ``temp.cdme_hooked`` has what was there before."""
     _temp: list[str] = field(default_factory=list)
 
     # -- the delta -------------------------------------------------------------------------------
@@ -93,8 +97,10 @@ class Increment:
         self.previous = store.current(self.journey.node.id)
         self.previous_count = store.row_count(self.previous[0]) if self.previous else None
         count = int(execute(f"SELECT count(*) FROM {self.target.quoted}")[0][0])
-        if count != self.previous_count:
-            self.previous = None
+        if self.previous is not None:
+            mark = store.fingerprint(self.previous[0])
+            if count != self.previous_count or not is_content(execute, self.target.quoted, mark):
+                self.previous = None
 
     def _set_aside(self, execute: Execute, account: InputAccount) -> InputAccount:
         """The account of the table as its own input, free of what the table is about to become."""
@@ -148,12 +154,47 @@ class Increment:
 
     def after(self, execute: Execute, store: StoreWriter, pairing: Pairing) -> None:
         """Pair the rows and write the account of the table as it is now."""
-        counts = pairing.after()
+        self.counts = counts = pairing.after()
         self.done = True
         if self.previous is not None and self.previous_count != pairing.before_count:
             self.previous = None  # written to since the delta was made
         journey = self.journey
         journey.output_count = counts.new + counts.updated + counts.carried
+        if journey.plan is not None:
+            self._name_what_discards(pairing.skipped)
+        self._write(execute, store, counts)
+        if journey.node.post_hooked:
+            journey.before = remember(execute, self.target)
+        else:
+            self.clean(execute)
+
+    def without(self, execute: Execute, store: StoreWriter, ranks: str, left: int) -> None:
+        """Write the account anew without the rows that a hook deleted; ``ranks`` has (old, new) of those
+        that are left. Rows of earlier runs go with their reverse join; records of which this run's rows
+        were deleted are unaccounted, for no clause of the model removed them."""
+        journey, parts = self.journey, PartStore(store)
+        assert self.counts is not None
+        store.forget(journey.generation)
+        parts.forget_batch(journey.run_id, journey.node.id, self.name)
+        journey.entries.clear()
+        journey.output_count = left
+        execute(f"CREATE OR REPLACE TEMP TABLE {HOOKED} AS SELECT d FROM temp.{PUT}")
+        for table, column in ((PUT, "d"), (KEPT, "was")):
+            execute(
+                f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT r.new AS o, t.{column}"
+                f" FROM temp.{table} AS t JOIN {ranks} AS r ON r.old = t.o"
+            )
+        self.hooked = True
+        self._write(execute, store, self.counts)
+
+    @property
+    def name(self) -> str:
+        """What this run's own equation is called in the ledger."""
+        return self.journey.batch or self.journey.run_id
+
+    def _write(self, execute: Execute, store: StoreWriter, counts: RowCounts) -> None:
+        """The account of the table as it is now."""
+        journey = self.journey
         journey._register_output(execute, store, self.target)
         parts = PartStore(store)
         own = self._write_rows(parts, counts)
@@ -162,16 +203,12 @@ class Increment:
         if journey.plan is None:
             journey.coarse_edges(writer)
         else:
-            self._name_what_discards(pairing.skipped)
             journey.seen = self.seen
             journey.write_inputs(execute, writer, [carry.table_account(a) for a in self.accounts])
         journey.entries = [carry.judged(entry) for entry in journey.entries]
         carry.keep(journey)
         parts.batches(journey.run_id, journey.node.id, self._batches(execute, counts))
-        self.clean(execute)
         journey.captured = True
-        if journey.node.post_hooked:
-            journey.before = remember(execute, self.target)
 
     def _name_what_discards(self, text: str) -> None:
         """Make the clause that may discard delta rows a clause of the plan, the last of all."""
@@ -251,9 +288,8 @@ class Increment:
                 account.unaccounted, 0,
             )  # fmt: skip
 
-        name = journey.batch or journey.run_id
         return [
-            Batch(entry.input, entry.role.value, name, (*numbers(entry), delta, *rows))
+            Batch(entry.input, entry.role.value, self.name, (*numbers(entry), delta, *rows))
             for entry in journey.entries
         ]
 
@@ -262,7 +298,7 @@ class Increment:
         if self.settlement is not None:
             self.settlement.clean()
         plan = self.journey.plan
-        names = [*self._temp, KEPT, PUT]
+        names = [*self._temp, KEPT, PUT, HOOKED]
         names += [node.name for node in plan.nodes[:-1]] + [ROOT_ROWS] if plan else []
         for name in names:
             execute(f"DROP TABLE IF EXISTS temp.{name}")

@@ -22,6 +22,7 @@ from cdme_adapter.engines.rows import Columns, columns_of, ordinals
 from cdme_adapter.errors import UnsupportedConstruct
 
 WAS, NOW, KEPT, PUT = "cdme_was", "cdme_now", "cdme_kept", "cdme_put"
+HOOKED = "cdme_hooked"
 _MATCH, _LONE, _NEW, _EXPECTED = "cdme_match", "cdme_lone", "cdme_new", "cdme_expected"
 
 

@@ -215,6 +215,15 @@ class PartStore:
                 f"INSERT INTO {self.writer.schema}.store_batches VALUES {', '.join(values)}"
             )
 
+    def forget_batch(self, run_id: str, model: str, batch: str) -> None:
+        """Take back one of a run's own equations."""
+        from cdme_adapter.store.writer import sql_value
+
+        self.writer.execute(
+            f"DELETE FROM {self.writer.schema}.store_batches WHERE run_id = {sql_value(run_id)}"
+            f" AND model = {sql_value(model)} AND batch = {sql_value(batch)}"
+        )
+
     def forget_account(self, run_id: str, model: str) -> None:
         """Take back the ledger rows of an earlier batch of the same run: the last one's stand."""
         for table, column in (("store_ledger", "model"), ("store_nodes", "node")):

@@ -211,6 +211,13 @@ class StoreWriter:
         )
         return rows[0][0] if rows else None
 
+    def fingerprint(self, generation: int) -> str | None:
+        """The fingerprint of a generation, None where it has none."""
+        rows = self.execute(
+            f"SELECT fingerprint FROM {self.schema}.store_generations WHERE generation = {generation}"
+        )
+        return rows[0][0] if rows else None
+
     def has_generation(self, number: int) -> bool:
         """Whether a generation is known already."""
         return bool(
