@@ -50,6 +50,7 @@ from cdme_adapter.run import Run
 from cdme_adapter.seeds import settle_seed
 from cdme_adapter.store.parts import PartStore
 from cdme_adapter.store.writer import StoreWriter
+from cdme_adapter.telemetry import record_spans, telemetry_line
 from cdme_adapter.telling_mixin import TellingMixin
 from cdme_adapter.views import account_view
 from cdme_adapter.watch import total_rows
@@ -498,6 +499,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             (seconds.get("plan", 0.0), seconds.get("execute", 0.0), seconds.get("settle", 0.0)),
             message,
         )  # fmt: skip
+        logger.debug(telemetry_line(journey, state))
 
     def post_model_hook(self, config: Any, context: Any) -> None:
         """Close what never came to its commit; account for views that nobody reads."""
@@ -590,6 +592,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         try:
             status = run.finish(interrupted, outcomes)
             logger.info(f"run {run.run_id} is {status.value}")
+            if run.ledger:
+                record_spans(run.ledger)
             if is_configured() and run.databases:
                 self._cdme_tell(run.databases[0], [*run.recovered, run.ledger])
         finally:

@@ -74,7 +74,7 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether dbt exits 1 because of it."""
-        return self.status in ("error", "runtime error", "fail")
+        return self.status in ("error", "runtime error", "fail", "partial success")
 
 
 @dataclass

@@ -226,7 +226,10 @@ class PartStore:
 
     def forget_account(self, run_id: str, model: str) -> None:
         """Take back the ledger rows of an earlier batch of the same run: the last one's stand."""
-        for table, column in (("store_ledger", "model"), ("store_nodes", "node")):
+        for table, column in (
+            ("store_ledger", "model"), ("store_nodes", "node"), ("store_totals", "model"),
+            ("store_unaccounted", "model"),
+        ):  # fmt: skip
             self.writer.execute(
                 f"DELETE FROM {self.writer.schema}.{table} WHERE run_id = '{run_id}' AND {column} = "
                 + "'" + model.replace("'", "''") + "'"
