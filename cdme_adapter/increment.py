@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _WRITES = ("insert", "merge", "delete", "update")
 _MINE = "cdme_mine"
+_NOT_KEPT = "what an earlier run consulted of the table's own rows of then is not kept"
 
 
 class _OwnWriter(StoreWriter):
@@ -235,6 +236,11 @@ class Increment:
                     continue
                 name = stable_id("edge", str(edge.row.number), str(generation))
                 row = replace(edge.row, number=name, output_generation=generation)
+                if row.input == row.model and row.role != Role.DIRECT.value:
+                    row = replace(
+                        row, exactness=Exactness.OPAQUE.value, input_generation=None, why=_NOT_KEPT
+                    )
+                    edge = replace(edge, paths=())
                 parts.add_edge(row, part.map, edge.paths)
         elif counts.carried or parts.writer.execute(f"SELECT 1 FROM temp.{KEPT} LIMIT 1"):
             found.append(self._unknown_rows(parts))
@@ -297,6 +303,8 @@ class Increment:
         """Drop every temporary table."""
         if self.settlement is not None:
             self.settlement.clean()
+        if self.journey.beside is not None:
+            self.journey.beside.clean()
         plan = self.journey.plan
         names = [*self._temp, KEPT, PUT, HOOKED]
         names += [node.name for node in plan.nodes[:-1]] + [ROOT_ROWS] if plan else []

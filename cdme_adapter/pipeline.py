@@ -302,7 +302,7 @@ class Journey:
                                   consulted.exactness, consulted.why)  # fmt: skip
             if consulted.role is Role.INDIRECT and self.beside is not None:
                 self._write_beside(store, consulted.relation, self.beside.found.get(consulted.relation, ()))
-        if self.beside is not None:
+        if self.beside is not None and self.increment is None:
             self.beside.clean()
 
     def settle_beside(self, execute: Execute, changing: frozenset[str]) -> None:

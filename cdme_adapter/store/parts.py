@@ -156,17 +156,23 @@ class PartStore:
 
     def pairs(self, paths: Iterable[Sequence[int]]) -> str:
         """A SELECT of (o, i) over paths of maps, from the output inwards."""
-        pairs = f"{self.writer.schema}.store_pairs"
         arms = [
             f"SELECT m0.o, m{len(maps) - 1}.i FROM "
             + " JOIN ".join(
-                f"(SELECT o, i FROM {pairs} WHERE map = {number}) AS m{n}"
-                + (f" ON m{n}.o = m{n - 1}.i" if n else "")
+                f"({self._map(number)}) AS m{n}" + (f" ON m{n}.o = m{n - 1}.i" if n else "")
                 for n, number in enumerate(maps)
             )
             for maps in paths
         ]
         return " UNION ".join(arms) or "SELECT NULL::BIGINT AS o, NULL::BIGINT AS i WHERE FALSE"
+
+    def _map(self, number: int) -> str:
+        """A SELECT of (o, i) of one map, however it is kept."""
+        schema = self.writer.schema
+        return (
+            f"SELECT o, i FROM {schema}.store_pairs WHERE map = {number} UNION ALL"
+            f" SELECT o, unnest(range(lo, hi + 1)) FROM {schema}.store_ranges WHERE map = {number}"
+        )
 
     def carried(self, edge: int, rows: str) -> None:
         """Keep the input ordinals ``i`` of ``rows`` that are witnesses through earlier runs alone."""

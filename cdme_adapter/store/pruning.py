@@ -47,7 +47,7 @@ def _read_whole(execute: Execute, schema: str, generation: int) -> bool:
     return bool(
         execute(
             f"SELECT 1 FROM {schema}.store_edges e WHERE input_generation = {generation}"
-            " AND exactness <> 'opaque' AND (role <> 'direct' OR exactness <> 'exact'"
+            " AND exactness <> 'opaque' AND (role = 'guard' OR exactness <> 'exact'"
             f" OR lineage_mode <> 'full') AND NOT EXISTS (SELECT 1 FROM {schema}.store_steps s"
             " WHERE s.edge = e.edge AND s.step > 0) LIMIT 1"
         )
@@ -60,6 +60,7 @@ def _prune(execute: Execute, schema: str, generation: int, relation: str) -> Non
     execute(
         f"CREATE OR REPLACE TEMP TABLE {_NEEDED} AS SELECT DISTINCT i FROM ("
         f"SELECT i FROM {schema}.store_pairs WHERE map IN ({last})"
+        f" UNION ALL SELECT unnest(range(lo, hi + 1)) FROM {schema}.store_ranges WHERE map IN ({last})"
         f" UNION ALL SELECT i FROM {schema}.store_filtered WHERE edge IN ({readers})"
         f" UNION ALL SELECT i FROM {schema}.store_carried WHERE edge IN ({readers}))"
     )

@@ -247,6 +247,17 @@ def test_explain_says_contributed_for_what_earlier_runs_carried(shops: Shop) -> 
         assert set(classes.values()) <= {"contributed", "filtered"}
 
 
+def test_what_was_consulted_of_the_table_itself(shops: Shop) -> None:
+    """``max(loaded) from {{ this }}``: known of the last run's rows, opaque of those before, never less."""
+    answer = shops.ask("trace", "after_last", to="parents", role="all", limit=0)
+    for record in answer["records"]:
+        own = [e for e in record["witnesses"] if e["relation"] == "model.shop.after_last"]
+        run = shops.ids.index(record["run_id"]) + 1
+        assert [(e["role"], e["exactness"]) for e in own] == (
+            [] if run == 1 else [("indirect", "opaque")]
+        ), record
+
+
 def test_no_map_is_left_that_no_edge_names(shops: Shop) -> None:
     owned = "SELECT map FROM cdme.store_steps WHERE edge IN (SELECT edge FROM cdme.store_edges)"
     assert shops.project.one(f"SELECT count(*) FROM cdme.store_pairs WHERE map NOT IN ({owned})") == 0
