@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from cdme_adapter.accounting import Status
 from cdme_adapter.contents import remember_content
 from cdme_adapter.dbt_events import Listener
+from cdme_adapter.dbt_pii import pseudonyms_of
 from cdme_adapter.dbt_session import (
     command_name,
     invocation_id,
@@ -69,12 +71,12 @@ class _Armed:
         self.temporary = temporary
 
 
-def _as_capture_error(error: Exception) -> CaptureError:
-    """Why a capture failed, in one line."""
+def _as_capture_error(error: Exception, redacted: Callable[[str], str]) -> CaptureError:
+    """Why a capture failed, in one line; ``redacted`` takes personal values out of it."""
     if isinstance(error, CaptureError):
         return error
     text = error.message if isinstance(error, CdmeError) else str(error).strip()
-    return CaptureError(text.splitlines()[0] if text else type(error).__name__)
+    return CaptureError(redacted(text.splitlines()[0]) if text else type(error).__name__)
 
 
 def told(journey: Journey, result: Any) -> Any:
@@ -152,7 +154,10 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             target_path=target_path,
             side=self._cdme_side_execute,
             selected=selected_ids(),
+            pseudonyms=pseudonyms_of(manifest, target_path, self._cdme_side_execute),
         )
+        if run.pseudonyms.keyed:
+            self._cdme_side_execute(run.pseudonyms.session())
         # Every option of every selected node is read before the first model runs.
         for node in run.nodes.by_id.values():
             if not run.selected or node.id in run.selected:
@@ -182,6 +187,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
                 if batch:
                     self._cdme_take_turn(info.id)
                 journey = run.journey(info, compiled, batch)
+                if run.pseudonyms.keyed:
+                    self._cdme_execute(run.pseudonyms.session())
                 self._cdme_thread.journey = journey
                 self._cdme_thread.started = time.perf_counter()
                 self._cdme_thread.closed = False
@@ -375,7 +382,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         else:
             result = self._cdme_uncaptured(journey, armed, sql, False, fetch, limit)
         journey.entries.clear()
-        journey.refuse(_as_capture_error(error))
+        journey.refuse(_as_capture_error(error, self._cdme_begin().pseudonyms.redacted))
         return result
 
     def submit_python_job(self, parsed_model: dict[str, Any], compiled_code: str) -> Any:
@@ -555,8 +562,16 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             ]
         store = StoreWriter(self._cdme_side_execute, journey.node.database)
         with self._cdme_lock:
-            self._cdme_write(store, journey, "failed", message[:2000])
+            self._cdme_write(store, journey, "failed", run.pseudonyms.redacted(message)[:2000])
         run.note(journey.entries)
+
+    def _cdme_connect(self) -> Any:
+        """A connection of its own in the same environment, which knows the key of pseudonyms."""
+        handle = self.connections.env().handle()
+        pseudonyms = self._cdme_begin().pseudonyms
+        if pseudonyms.keyed:
+            handle.cursor().execute(pseudonyms.session())
+        return handle
 
     def _cdme_view(self, run: Run, journey: Journey) -> None:
         """A view that no stored model reads is accounted as of now; it cannot fail the run."""
@@ -564,8 +579,9 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             store = StoreWriter(self._cdme_side_execute, journey.node.database)
             self._cdme_write(store, journey, "committed", "")
         else:
-            connect = self.connections.env().handle
-            account_view(journey, connect, lambda store: self._cdme_write(store, journey, "committed", ""))
+            account_view(
+                journey, self._cdme_connect, lambda store: self._cdme_write(store, journey, "committed", "")
+            )
         run.note([e for e in journey.entries if e.status is not Status.UNBALANCED])
 
     # -- end -------------------------------------------------------------------------------------

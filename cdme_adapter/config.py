@@ -51,7 +51,6 @@ NOT_IMPLEMENTED = frozenset(
         "lineage_mode: key_derivable",
         "lineage_mode: summary",
         "temporal",
-        "pii",
     }
 )
 """Options, or single values of one as ``option: value``, that are understood but not built yet."""

@@ -19,6 +19,7 @@ from cdme_adapter.errors import ConfigError, Finding, Place
 from cdme_adapter.file_inputs import register_files
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import stable_id
+from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.store.writer import Generation, StoreWriter
 
 
@@ -51,6 +52,8 @@ class Generations:
     """Runs a statement on a connection of its own, committed at once."""
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Declared keys of sources, by relation id."""
+    pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
+    """What stands for the values of personal key columns."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, int], InputGeneration] = field(default_factory=dict)
 
@@ -101,7 +104,7 @@ class Generations:
         node = self.nodes.by_id.get(info.id)
         if node is not None:
             self.require_key(execute, info.quoted, configured, node)
-        key = self.verified_key(execute, info.quoted, declared, None)
+        key = self.verified_key(execute, info.quoted, self.storable(info.id, declared), None)
         kind = node.resource_type if node else "relation"
         store.generation(
             Generation(number, info.id, self.run_id, kind, info.database, info.schema,
@@ -109,7 +112,7 @@ class Generations:
         )  # fmt: skip
         if key:
             ordinal = ordinals(execute, info.quoted).column()
-            store.keys(number, self.key_rows(info.quoted, key, ordinal))
+            store.keys(number, self.key_rows(info.id, info.quoted, key, ordinal))
 
     @staticmethod
     def require_key(execute: Execute, relation: str, configured: tuple[str, ...], node: NodeInfo) -> None:
@@ -161,9 +164,15 @@ class Generations:
                         "records are shown by their row id instead")
             )  # fmt: skip
 
-    @staticmethod
-    def key_rows(relation: str, key: tuple[str, ...], ordinal: str) -> str:
-        """A FROM item of (ordinal, key as JSON text)."""
-        pairs = ", ".join(f"{literal(name)}, {quote(name)}" for name in key)
+    def storable(self, node: str, key: tuple[str, ...]) -> tuple[str, ...]:
+        """A declared key, or none where it holds personal values and there is no key to hide them."""
+        hidden = () if self.pseudonyms.keyed else self.pseudonyms.hidden(node)
+        return () if any(name.lower() in hidden for name in key) else key
+
+    def key_rows(self, node: str, relation: str, key: tuple[str, ...], ordinal: str) -> str:
+        """A FROM item of (ordinal, key as JSON text); personal values as pseudonyms."""
+        hidden = self.pseudonyms.hidden(node)
+        values = {name: hidden.get(name.lower()) or quote(name) for name in key}
+        pairs = ", ".join(f"{literal(name)}, {value}" for name, value in values.items())
         json = f"json_object({pairs})::VARCHAR"
         return f"(SELECT {ordinal} AS ordinal, {json} AS key FROM {relation})"

@@ -329,14 +329,21 @@ class Journey:
         if self.output_count is not None:
             declared = self.nodes.declared_key(node.id, self.config.key)
             self.generations.require_key(execute, target.quoted, self.config.key, node)
-            key = self.generations.verified_key(execute, target.quoted, declared, self)
+            key = self.generations.storable(node.id, declared)
+            if declared and not key:
+                self.findings.append(
+                    Finding("KEY_DROPPED", f"the key ({', '.join(declared)}) is personal and there is no "
+                            "key to hash it with", "warn", node.id, self.place,
+                            "set CDME_PII_KEY, or write cdme_pii.key beside profiles.yml")
+                )  # fmt: skip
+            key = self.generations.verified_key(execute, target.quoted, key, self)
         store.generation(
             Generation(self.generation, node.id, self.run_id, node.resource_type, node.database,
                        node.schema, node.identifier, self.output_count, None, key)
         )  # fmt: skip
         if key:
             ordinal = ordinals(execute, target.quoted).column()
-            store.keys(self.generation, self.generations.key_rows(target.quoted, key, ordinal))
+            store.keys(self.generation, self.generations.key_rows(node.id, target.quoted, key, ordinal))
         store.make_current(node.id, self.generation, self.run_id)
 
     def _write_account(self, execute: Execute, store: StoreWriter, account: InputAccount) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cdme_adapter.external import repair
 from cdme_adapter.generations import Generations
 from cdme_adapter.nodes import NodeInfo, Nodes, Outcome
 from cdme_adapter.pipeline import Journey
+from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.store.chain import SKIPPED, fill_in, recover, seal
 from cdme_adapter.store.ledger_file import write_ledger
 from cdme_adapter.store.retention import collect_garbage
@@ -39,6 +40,8 @@ class Run:
     view_texts: dict[str, str] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
+    """What stands for personal values in all that is stored."""
     judged: tuple[Finding, ...] = ()
     """What was found of the selected models before the first of them ran."""
     sinks: list[Callable[[Run], None]] = field(default_factory=list)
@@ -51,7 +54,7 @@ class Run:
     generations: Generations = field(init=False)
 
     def __post_init__(self) -> None:
-        self.generations = Generations(self.run_id, self.nodes, self.side)
+        self.generations = Generations(self.run_id, self.nodes, self.side, pseudonyms=self.pseudonyms)
         for node in self.nodes.by_id.values():
             key = (node.meta or {}).get("key")
             if key:
@@ -116,7 +119,7 @@ class Run:
             self.states[node.id] = "started"
         return Journey(
             self.run_id, node, config, self.nodes, self.generations, compiled, self.view_texts,
-            list(findings), batch=batch,
+            list(findings), batch=batch, hidden=self.pseudonyms.hidden,
         )  # fmt: skip
 
     def note(self, entries: list[LedgerEntry]) -> None:
@@ -126,7 +129,11 @@ class Run:
 
     def finish(self, interrupted: bool, outcomes: Mapping[str, Outcome] | None = None) -> RunStatus:
         """End the run: nodes that never ran, status, garbage, the ledger and its link in the chain."""
-        heard = outcomes or {}
+        redacted = self.pseudonyms.redacted
+        heard = {
+            node: replace(outcome, message=redacted(outcome.message))
+            for node, outcome in (outcomes or {}).items()
+        }
         stores = [StoreWriter(self.side, database) for database in self._prepared]
         for store in stores:
             self._close(store, heard)

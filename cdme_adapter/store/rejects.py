@@ -8,6 +8,7 @@
 * ``store_reject_pairs``: the maps.
 * ``store_reject_reasons``: what each failure type asked for.
 * ``store_reject_runs``: how many records a run emitted and rejected for a model.
+* ``store_forgotten``: when ``cdme forget`` erased the values of how many records.
 
 A generation's number names the model and the run, also of a run that was rolled back.
 """
@@ -45,6 +46,7 @@ REJECT_TABLES: dict[str, str] = {
         "run_id VARCHAR, model VARCHAR, generation BIGINT, emitted BIGINT, rejected BIGINT, "
         "judged_at TIMESTAMPTZ"
     ),
+    "store_forgotten": "forgotten_at TIMESTAMPTZ, relation VARCHAR, records BIGINT",
 }
 
 REJECT_VIEWS: dict[str, str] = {
@@ -68,6 +70,7 @@ REJECT_VIEWS: dict[str, str] = {
         " LEFT JOIN edges e ON e.generation = x.generation AND e.edge = p.edge"
         " LEFT JOIN {s}.store_keys k ON k.generation = e.input_generation AND k.ordinal = p.i"
     ),
+    "forgotten": "SELECT forgotten_at, relation, records FROM {s}.store_forgotten",
     "error_history": (
         "SELECT model, record_hash, failure_type, offending_values, record, first_run_id, first_seen,"
         " run_id AS last_run_id, last_seen, resolved_run_id, resolved_at FROM {s}.store_rejects"

@@ -1,0 +1,117 @@
+"""Personal values are nowhere in what CDME stores: hashed with a key, or left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdme_adapter.lineage.api import Questions
+from cdme_adapter.lineage.forget import forget
+from cdme_adapter.lineage.opening import open_questions
+from cdme_adapter.project import Manifest
+from tests.functional.project import Project
+from tests.refine.shop import model
+
+PEOPLE = """email,name,age
+ann@x.org,Ann Secretname,30
+bob@x.org,Bob Secretname,-4
+cyd@x.org,Cyd Secretname,-5
+"""
+PII = "{meta: {cdme: {pii: [name, email], key: email}}}"
+REFINE = [{"name": "born", "expression": "age >= 0"}, {"name": "short", "expression": "length(who) < 3"}]
+FILES = {
+    "people.csv": PEOPLE,
+    "m.yml": f"{{version: 2, seeds: [{{name: people, config: {PII}}}]}}",
+    "staged.sql": model({"refine": REFINE, "key": "contact"},
+                        "select email as contact, upper(name) as who, age from {{ ref('people') }}"),
+    "counted.sql": model({"refine": [{"name": "few", "expression": "n < 1"}]},
+                         "select age, count(*) as n from {{ ref('people') }} group by age"),
+}  # fmt: skip
+
+
+def stored(project: Project) -> str:
+    """The rows of CDME's tables and views, as text."""
+    with project.connect() as con:
+        names = con.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cdme'"
+        ).fetchall()
+        return "\n".join(str(con.execute(f"SELECT * FROM cdme.{name}").fetchall()) for (name,) in names)
+
+
+def everything(project: Project) -> str:
+    """The same with its files and dbt's log."""
+    files = [*(project.root / "target" / "cdme").rglob("*"), *(project.root / "logs").rglob("*")]
+    return "\n".join([stored(project), *(f.read_text() for f in files if f.is_file())])
+
+
+def open_for_writing(project: Project) -> duckdb.DuckDBPyConnection:
+    """The project's database, to be written."""
+    return project.connect()
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_no_personal_value_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keyed: bool) -> None:
+    project = Project(tmp_path / "shop").write(FILES)
+    if keyed:
+        (project.root / "cdme_pii.key").write_text("sesame and a long tail\n")
+    project.dbt("build")
+    kept = everything(project).lower()
+    for word in ("secretname", "@x.org", "sesame"):
+        assert word not in kept, kept[max(0, kept.index(word) - 300) : kept.index(word) + 100]
+    record = project.sql(
+        "SELECT record->>'who', record->>'age' FROM cdme.errors WHERE model LIKE '%staged'"
+    )
+    assert sorted(age for _, age in record) == ["-4", "-5", "30"]
+    hashed = {who for who, _ in record}
+    keys = {row[0] for row in project.sql("SELECT input_key FROM cdme.errors WHERE model LIKE '%counted'")}
+    if not keyed:
+        assert hashed == {"***"} and keys == {'{"rowid":0}', '{"rowid":1}', '{"rowid":2}'}
+        return
+    assert len(hashed) == 3 and all(who.startswith("pii:") for who in hashed)
+    assert len(keys) == 3 and all(key.startswith('{"email":"pii:') for key in keys)
+    project.dbt("build")
+    again = project.sql("SELECT record->>'who' FROM cdme.errors WHERE model LIKE '%staged'")
+    assert {row[0] for row in again} == hashed
+    monkeypatch.setenv("CDME_PII_KEY", "another")
+    project.dbt("build")
+    other = project.sql("SELECT record->>'who' FROM cdme.errors WHERE model LIKE '%staged'")
+    assert {row[0] for row in other}.isdisjoint(hashed)
+
+
+def test_a_message_of_the_engine_is_kept_without_its_values(tmp_path: Path) -> None:
+    files = {
+        **FILES,
+        "failing.sql": model({}, "select cast(email as integer) as n from {{ ref('people') }}"),
+    }
+    project = Project(tmp_path / "shop").write(files)
+    outcome = project.dbt("build", ok=False)
+    assert "ann@x.org" in outcome.text
+    message = project.one("SELECT message FROM cdme.store_nodes WHERE node = 'model.shop.failing'")
+    assert "Could not convert string '***'" in message
+    assert "@x.org" not in stored(project)
+
+
+def test_a_subject_is_forgotten_and_the_counts_stay(tmp_path: Path) -> None:
+    """Bob's keys and error records go, of the seed and of what was made of him; Ann's stay."""
+    plain = FILES["m.yml"].replace("pii: [name, email], ", "")
+    project = Project(tmp_path / "shop").write({**FILES, "m.yml": plain})
+    project.dbt("build")
+    counts = "SELECT * FROM cdme.ledger ORDER BY ALL"
+    before, ledgers = project.sql(counts), project.sql("SELECT * FROM cdme.store_runs")
+    assert "bob@x.org" in stored(project) and "Bob Secretname" not in stored(project)
+    assert "BOB SECRETNAME" in stored(project)
+    with open_for_writing(project) as con:
+        manifest = Manifest.read(project.root / "target" / "manifest.json")
+        answer = forget(Questions(con, manifest).context(), "people", "email like 'bob%'")
+    kept = stored(project)
+    assert "bob" not in kept.lower() and "cyd@x.org" in kept
+    assert (answer["records"], answer["keys"], answer["errors"]) == (1, 1, 2)
+    assert project.sql(counts) == before
+    assert project.sql("SELECT * FROM cdme.store_runs") == ledgers
+    assert project.sql("SELECT relation, records FROM cdme.forgotten") == [("seed.shop.people", 1)]
+    errors = project.sql("SELECT model, count(*) FROM cdme.errors GROUP BY 1 ORDER BY 1")
+    assert errors == [("model.shop.counted", 3), ("model.shop.staged", 3)]
+    with open_questions(str(project.root), str(project.root)) as asked:
+        assert asked.verify_ledger()["verdict"] == "exact"
