@@ -200,7 +200,7 @@ class Carry:
         assert plan is not None
         name = plan.relations[relation].quoted
         ordinal = ordinals(self.execute, name).column()
-        return self.increment.journey.generations.key_rows(name, keys, ordinal)
+        return self.increment.journey.generations.key_rows(relation, name, keys, ordinal)
 
     # -- what is written -------------------------------------------------------------------------
 
