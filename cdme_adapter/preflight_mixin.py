@@ -20,6 +20,7 @@ from dbt.adapters.base.meta import AdapterMeta
 from dbt.adapters.events.logging import AdapterLogger
 from dbt_common.exceptions import DbtRuntimeError
 
+from cdme_adapter import plugins
 from cdme_adapter.dbt_session import (
     command_name,
     invocation_id,
@@ -75,8 +76,15 @@ class PreflightMixin(metaclass=AdapterMeta):
         run = super()._cdme_new_run()  # type: ignore[misc]
         judged = self._cdme_preflight[1] if self._cdme_preflight else None
         run.judged = tuple(kept(judged)) if judged is not None else ()
-        run.sinks.append(self._cdme_prove)
+        run.sinks += [self._cdme_prove, self._cdme_sink]
         return run
+
+    def _cdme_sink(self, run: Any) -> None:
+        """Hand the ledger to the plugins; a fault of theirs never fails the run."""
+        try:
+            list(plugins.each("cdme_ledger_sink", ledger=run.ledger))
+        except CdmeError as error:
+            logger.warning(str(error))
 
     def _cdme_prove(self, run: Any) -> None:
         """Write the run's proof, while its databases are open; a fault in it never fails the run."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cdme_adapter import plugins
 from cdme_adapter.engines.rows import literal
 from cdme_adapter.proof.content import documents
 from cdme_adapter.proof.folder import keep_hash, write_proof
@@ -17,6 +18,9 @@ from cdme_adapter.validation.before_run import Preflight
 def prove(run: Run, manifest: Mapping[str, Any], preflight: Preflight | None, project_dir: Path) -> None:
     """Write the proof folder of a run, and the hash of its manifest into the databases it wrote."""
     contents = documents(run.ledger, manifest, preflight, observed_types(run), project_dir)
+    sections = [{"title": t, "text": x} for t, x in plugins.each("cdme_report_section", ledger=run.ledger)]
+    if sections:
+        contents["sections.json"] = {"sections": sections, "plugins": plugins.names()}
     value = write_proof(run.target_path, run.ledger, contents)
     for database in run.databases:
         keep_hash(run.side, StoreWriter(run.side, database).schema, run.run_id, value)

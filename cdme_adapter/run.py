@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cdme_adapter import plugins
 from cdme_adapter.accounting import LedgerEntry, RunStatus, Status
 from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.engines.base import Execute
@@ -104,7 +105,12 @@ class Run:
     def config_of(self, node: NodeInfo) -> tuple[CdmeConfig, list[Finding]]:
         """The node's configuration; raises ConfigError before anything is written."""
         place = Place(node.file)
-        return parse_config(node.meta, self.project_vars, model=node.id, place=place)
+        config, findings = parse_config(node.meta, self.project_vars, model=node.id, place=place)
+        if not config.witnesses and node.stores and node.resource_type == "model":
+            inputs = self.nodes.stored_parents(node)
+            said = plugins.first("cdme_witnesses", model=node.id, language=node.language, inputs=inputs)
+            config = replace(config, witnesses=said) if said else config
+        return config, findings
 
     @property
     def databases(self) -> tuple[str, ...]:

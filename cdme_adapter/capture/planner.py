@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from sqlglot import exp
 
+from cdme_adapter import plugins
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.catalog import Catalog
 from cdme_adapter.capture.plan import (
@@ -65,6 +66,7 @@ class Planner:
         self.keys: list[tuple[Key, ...]] = [()]
         """What is looked up by the rows of the SELECTs under construction, the innermost last."""
         self.key_columns: dict[str, tuple[str, ...]] = {}
+        self.own_rules = tuple(plugins.each("cdme_capture_rules"))
         self._builders: list[NodeBuilder] = [NodeBuilder()]
         self._hidden = 0
         self._stages = 0
@@ -236,8 +238,8 @@ class Planner:
         if not isinstance(query, exp.Select):
             raise not_understood(f"{query.key.upper()} is not a query that can be captured", query)
         select, env = self._with(query, env)
-        for rule in RULES:
-            scope = rule(self, select, env)
+        for rule in (*self.own_rules, *RULES):
+            scope: Scope | None = rule(self, select, env)
             if scope is not None:
                 return scope
         raise not_understood(f"no capture rule for: {render(query)[:80]}", query)

@@ -73,6 +73,17 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     for finding in answer.get("findings") or []:
         model = f"{short(finding['model'])}: " if finding.get("model") else ""
         yield f"{finding['severity']} {finding['code']}: {model}{finding['message']}"
+    yield from _sections(answer)
+
+
+def _sections(answer: dict[str, Any]) -> Iterator[str]:
+    """What plugins add to the report of a run."""
+    from cdme_adapter import plugins
+
+    for title, text in plugins.each("cdme_report_section", ledger=answer):
+        yield ""
+        yield styled(title, bold=True)
+        yield from (f"  {line}" for line in text.splitlines())
 
 
 def _changes(against: dict[str, Any]) -> Iterator[str]:

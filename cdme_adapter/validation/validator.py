@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from cdme_adapter import plugins
 from cdme_adapter.errors import Finding
 from cdme_adapter.validation.analysis import Analysis, AnalysisError, analyse
 from cdme_adapter.validation.binding import BindError, Scratch
@@ -24,6 +25,7 @@ from cdme_adapter.validation.rules import RULES, Rule
 from cdme_adapter.validation.rules.access import denied
 from cdme_adapter.validation.rules.target_type import in_macros
 from cdme_adapter.validation.select_facts import SelectFacts
+from cdme_adapter.validation.sql_rules import own_findings
 from cdme_adapter.validation.types import Typer
 from cdme_adapter.validation.view import CannotTell, ModelView
 
@@ -40,11 +42,11 @@ class Validator:
         catalog: Catalog,
         *,
         cache: Cache | None = None,
-        rules: Iterable[tuple[str, Rule]] = RULES,
+        rules: Iterable[tuple[str, Rule]] | None = None,
     ) -> None:
         self.project, self.catalog = project, catalog
         self.cache = cache if cache is not None else Cache()
-        self.rules = tuple(rules)
+        self.rules = tuple(rules or (*RULES, *plugins.each("cdme_validation_rules")))
         self.scratch = Scratch(project.directory, catalog.macros)
         self.scratch.use(project.database, project.schema)
         self.typer = Typer(self.scratch)
@@ -53,7 +55,11 @@ class Validator:
         self._by_word: dict[str, list[str]] | None = None
         self._odd: list[tuple[str, str]] = []
         self._settings = digest(
-            project.as_roles, catalog.macros, [name for name, _ in self.rules], project.yaml
+            project.as_roles,
+            catalog.macros,
+            [name for name, _ in self.rules],
+            plugins.names(),
+            project.yaml,
         )
 
     def __enter__(self) -> Validator:
@@ -86,6 +92,8 @@ class Validator:
             judged = self._judge(node, report)
             if unique_id in selected:
                 self._add(report, node, judged)
+        for finding in own_findings(self.project, self._known, report, selected):
+            _sort_in(report, self.project.nodes[finding.model or ""], finding)
         if select is None:
             report.findings += list(in_macros(self.project))
         self.cache.save(whole=select is None)
@@ -259,15 +267,19 @@ class Validator:
         budget = node.config.budget
         report.estimates.append(Estimate(node.id, judged.relation.rows, budget.rows if budget else None))
         for finding in judged.findings:
-            because = _suppressed(node, finding)
-            always = _refuses_always(node, finding)
-            if because is not None and finding.code != "ACCESS_DENIED":
-                report.suppressed.append((finding, because))
-            elif node.config.validate != "off" or always:
-                report.findings.append(finding)
-                strict = node.config.validate == "error" and finding.severity == "error"
-                if always or strict:
-                    report.refusals.append(finding)
+            _sort_in(report, node, finding)
+
+
+def _sort_in(report: Report, node: Node, finding: Finding) -> None:
+    """Put a finding where the node's options want it: said, suppressed, or a refusal."""
+    because = _suppressed(node, finding)
+    always = _refuses_always(node, finding)
+    if because is not None and finding.code != "ACCESS_DENIED":
+        report.suppressed.append((finding, because))
+    elif node.config.validate != "off" or always:
+        report.findings.append(finding)
+        if always or (node.config.validate == "error" and finding.severity == "error"):
+            report.refusals.append(finding)
 
 
 def _renamed(root: Relation, bound: list[Column]) -> Relation:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from cdme_adapter import plugins
 from cdme_adapter.capture.plan import HIDDEN, MACRO, ConsultedInput, Port, RelationInfo
 from cdme_adapter.capture.rules.files import file_alias, file_of, kept
 from cdme_adapter.capture.rules.lookups import keys_source
@@ -73,6 +74,14 @@ def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
         alias, columns = _alias_of(item)
         with planner.within(f"{MACRO}{item.this.this}"):
             return _from_query(planner, macro, {}, alias or str(item.this.this), columns)
+    if isinstance(item.this, exp.Anonymous):
+        arguments = [part.sql("duckdb") for part in item.this.expressions]
+        known = plugins.first(
+            "cdme_capture_function", name=str(item.this.this).lower(), arguments=arguments
+        )
+        if known is not None:
+            alias, columns = _alias_of(item)
+            return _from_query(planner, parse(known), {}, alias or str(item.this.this), columns)
     if not isinstance(item.this, exp.Identifier):
         raise not_understood(f"the table function {next(functions(item.this))[1]}() in FROM", item)
     alias, columns = _alias_of(item)
