@@ -43,7 +43,7 @@ __all__ = [
     "parse_config",
 ]
 
-VARS_ONLY = frozenset({"as_roles", "account_views", "account_views_seconds", "emit"})
+VARS_ONLY = frozenset({"as_roles", "account_views", "account_views_seconds", "emit", "keep_runs"})
 """Options of the project as a whole; on a model they are refused."""
 
 NOT_IMPLEMENTED = frozenset(
@@ -85,6 +85,7 @@ class CdmeConfig:
     as_roles: tuple[str, ...] = ()
     account_views: bool = True
     account_views_seconds: float = 10.0
+    keep_runs: int = 1000
     emit: Emit = field(default_factory=Emit)
 
 

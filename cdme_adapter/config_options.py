@@ -288,5 +288,6 @@ PARSERS: Mapping[str, Parser] = {
     "as_roles": _names,
     "account_views": _truth,
     "account_views_seconds": _SECONDS,
+    "keep_runs": _number("a whole number from 1", 1, 2**63, whole=True),
     "emit": _record({}, {"timeout": _SECONDS}, lambda v: Emit(**v)),
 }

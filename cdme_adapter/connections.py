@@ -14,6 +14,9 @@ from typing import Any
 from dbt.adapters.contracts.connection import Connection
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments import Environment
+from dbt.adapters.exceptions import FailedToConnectError
+
+from cdme_adapter.errors import held
 
 
 class CdmeConnectionManager(DuckDBConnectionManager):
@@ -28,8 +31,13 @@ class CdmeConnectionManager(DuckDBConnectionManager):
 
     @classmethod
     def open(cls, connection: Connection) -> Connection:
-        """Open a connection in the shared environment."""
-        return DuckDBConnectionManager.open(connection)
+        """Open a connection in the shared environment; a lock that another process holds is explained."""
+        try:
+            return DuckDBConnectionManager.open(connection)
+        except Exception as error:
+            if "set lock on file" not in str(error):
+                raise
+            raise FailedToConnectError(str(held(connection.credentials.path, error))) from error
 
     @classmethod
     def close(cls, connection: Connection) -> Connection:

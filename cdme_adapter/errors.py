@@ -18,6 +18,7 @@ A :class:`Finding` is the same information for something that does not stop the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +130,22 @@ def unwritable(database: str, error: Exception) -> StoreReadOnlyError:
         f"the database {database} cannot be written: {str(error).strip()}",
         remedy="attach it without read_only or access_mode: READ_ONLY; CDME keeps its account in "
         "the database that a model lies in",
+    )
+
+
+_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
+
+
+def held(path: str, error: Exception) -> StoreReadOnlyError:
+    """DuckDB's refusal to share a file with a process that writes it, with who that is."""
+    holder = _HOLDER.search(str(error))
+    by = f"{holder[1]} (process {holder[2]})" if holder else "another process"
+    return StoreReadOnlyError(
+        f"{path} is open for writing in {by}: a DuckDB file has one writing process at a time, and no "
+        "reader beside it",
+        code="STORE_LOCKED",
+        remedy="wait until that process has ended, or close its connection (a notebook, a viewer, another "
+        "dbt run)",
     )
 
 

@@ -66,23 +66,22 @@ def stage(location: str, run_id: str, options: str, keep: set[str]) -> StagedFil
     full = several and place.is_dir() and any(place.iterdir())
     if full and "overwrite" not in words and "append" not in words:
         return None
-    collect_orphans(location, keep)
+    for left in orphans_beside(location, keep):
+        remove_staged(left)
     path = place.parent / FOLDER / run_id / place.name
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = path.as_posix() if place.is_absolute() or location[:2] != "./" else f"./{path.as_posix()}"
     return StagedFile(location, shown, several)
 
 
-def collect_orphans(location: str, keep: set[str]) -> list[str]:
-    """Remove what killed runs left beside a location; the paths that went."""
+def orphans_beside(location: str, keep: set[str]) -> list[str]:
+    """What killed runs left beside a location; ``keep`` are staged files that are pending."""
     place = Path(location)
+    if "://" in location:
+        return []
     kept = {Path(path).resolve() for path in keep}
-    gone = []
-    for left in sorted(place.parent.glob(f"{FOLDER}/*/{place.name}")):
-        if left.resolve() not in kept:
-            remove_staged(str(left))
-            gone.append(str(left))
-    return gone
+    left = sorted(place.parent.glob(f"{FOLDER}/*/{place.name}"))
+    return [str(path) for path in left if path.resolve() not in kept]
 
 
 def remove_staged(path: str) -> None:

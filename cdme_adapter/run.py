@@ -19,6 +19,7 @@ from cdme_adapter.nodes import NodeInfo, Nodes, Outcome
 from cdme_adapter.pipeline import Journey
 from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.store.chain import SKIPPED, fill_in, recover, seal
+from cdme_adapter.store.keeping import forget_runs
 from cdme_adapter.store.ledger_file import write_ledger
 from cdme_adapter.store.retention import collect_garbage
 from cdme_adapter.store.writer import StoreWriter
@@ -147,12 +148,18 @@ class Run:
         for store in stores:
             store.end_run(self.run_id, status.value)
             collect_garbage(self.side, store.schema)
+            forget_runs(self.side, store.schema, self._keep_runs())
         if stores:
             self.ledger = seal(self.side, self.run_id, [store.schema for store in stores])
             write_ledger(self.target_path, self.ledger)
             for sink in self.sinks:
                 sink(self)
         return status
+
+    def _keep_runs(self) -> int:
+        """How many runs the ledger keeps: an option of the whole project."""
+        config, _ = parse_config(None, self.project_vars, model="", place=Place())
+        return config.keep_runs
 
     def _close(self, store: StoreWriter, heard: Mapping[str, Outcome]) -> None:
         """Give every node of one database that was selected its state."""

@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"lineage"}),
     frozenset({"emit", "proof", "report"}),
     frozenset({"declared", "external", "seeds", "views", "run"}),
-    frozenset({"prove"}),
+    frozenset({"collect", "prove"}),
     frozenset({"terminal", "operations"}),
     frozenset(
         {

@@ -116,6 +116,7 @@ GOOD = [
     ("as_roles", ["finance"], ("finance",)),
     ("account_views", False, False),
     ("account_views_seconds", 2.5, 2.5),
+    ("keep_runs", 30, 30),
     ("emit", {"timeout": 1}, Emit(1)),
 ]
 
