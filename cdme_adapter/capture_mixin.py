@@ -611,7 +611,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             if run.ledger:
                 record_spans(run.ledger)
             if is_configured() and run.databases:
-                self._cdme_tell(run.databases[0], [*run.recovered, run.ledger])
+                self._cdme_tell(run.databases, [*run.recovered, run.ledger])
         finally:
             self._cdme_close_side()
 

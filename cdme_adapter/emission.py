@@ -16,6 +16,7 @@ from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.errors import Place
 from cdme_adapter.nodes import Outcome
+from cdme_adapter.store.chain import chained_schemas
 from cdme_adapter.store.writer import StoreWriter
 
 COMMANDS = frozenset({"run", "build", "test", "seed", "snapshot", "retry"})
@@ -50,7 +51,7 @@ class Teller:
             store.prepare()
             facts = lambda: project_facts(self.manifest, self.root)  # noqa: E731
             keep_events(self.execute, store.schema, ledgers, facts)
-            done = send_waiting(self.execute, [store.schema], config.emit.timeout)
+            done = send_waiting(self.execute, chained_schemas(self.execute), config.emit.timeout)
         except Exception as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             self.say(f"[EMIT_FAILED] no OpenLineage events: {first}")

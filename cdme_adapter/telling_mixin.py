@@ -26,12 +26,17 @@ class TellingMixin(metaclass=AdapterMeta):
         """The events of a command that ran no model: ``dbt test``."""
         try:
             ledger = ledger_of_outcomes(invocation_id(), command_name(), outcomes, interrupted)
-            self._cdme_tell(self.config.credentials.database, [ledger])
+            self._cdme_tell((), [ledger])
         finally:
             self._cdme_close_side()
 
-    def _cdme_tell(self, database: str, ledgers: list[dict[str, Any]]) -> None:
-        """Tell OpenLineage what runs did."""
+    def _cdme_tell(self, written: tuple[str, ...], ledgers: list[dict[str, Any]]) -> None:
+        """Tell OpenLineage what runs did; ``written`` are the databases that hold their ledgers.
+
+        The outbox is the target's own database wherever that is written.
+        """
+        own = self.config.credentials.database
+        database = own if own in written or not written else min(written)
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         Teller(self._cdme_side_execute, database, manifest, str(self.config.project_root),

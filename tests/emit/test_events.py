@@ -10,8 +10,11 @@ import sys
 import time
 from typing import Any
 
+import duckdb
 import pytest
+from click.testing import CliRunner
 
+from cdme_adapter.cli import cli
 from tests.emit.collector import Collector
 from tests.emit.spec import lifecycle_problems, problems_of
 from tests.functional.project import Project, release
@@ -235,3 +238,42 @@ def test_runs_that_are_interrupted(project: Project, collector: Collector, how: 
     end = ends(checked(events))
     assert end["dbt-run-shop"] == "ABORT" and (end["raw"], end["a"]) == ("COMPLETE", "COMPLETE")
     assert end["slow"] in ("ABORT", "FAIL") and end["z"] == "ABORT"
+
+
+def test_each_database_has_its_own_namespace(project: Project, collector: Collector) -> None:
+    mart, other = project.root / "mart.duckdb", project.root / "other.duckdb"
+    release()
+    with duckdb.connect(str(other)) as con:
+        con.execute("CREATE TABLE t AS SELECT range AS id FROM range(7)")
+    project.profile["attach"] = [
+        {"path": str(mart), "alias": "mart"},
+        {"path": str(other), "alias": "other", "read_only": True},
+    ]
+    project.configure()
+    project.write({
+        "raw.csv": FILES["raw.csv"],
+        "src.yml": "{version: 2, sources: [{name: o, database: other, schema: main, tables: [{name: t}]}]}",
+        "b.sql": "{{ config(materialized='table', database='mart') }}"
+                 "select r.id from {{ ref('raw') }} r join {{ source('o', 't') }} t using (id)",
+        "c.sql": TABLE + "select id from {{ ref('b') }}",
+    })  # fmt: skip
+    project.dbt("build", "--threads", "4")
+    jobs = checked(collector.take())
+    found = {d["name"]: d["namespace"] for d in jobs["model.shop.b"][-1]["inputs"]}
+    assert found == {
+        "shop.main.raw": f"duckdb://{project.path}", "other.main.t": f"duckdb://{other}",
+    }  # fmt: skip
+    assert jobs["model.shop.b"][-1]["outputs"][0]["namespace"] == f"duckdb://{mart}"
+    assert jobs["model.shop.c"][-1]["inputs"][0]["namespace"] == f"duckdb://{mart}"
+    assert rows(jobs["model.shop.b"][-1]) == ({"raw": 4, "t": 7}, {"b": 4})
+    columns = jobs["model.shop.b"][-1]["outputs"][0]["facets"]["columnLineage"]
+    assert {f["namespace"] for f in columns["dataset"]} == {f"duckdb://{project.path}", f"duckdb://{other}"}
+    # One chain in each database that was written; one outbox, in the target's own.
+    release()
+    with duckdb.connect(str(mart)) as con:
+        there = con.execute("SELECT ledger_hash FROM cdme.runs").fetchall()
+        assert con.execute("SELECT count(*) FROM cdme.store_outbox").fetchall() == [(0,)]
+    assert project.sql("SELECT ledger_hash FROM cdme.runs") == there
+    where = ["--project-dir", str(project.root), "--profiles-dir", str(project.root)]
+    release()
+    assert CliRunner().invoke(cli, ["ledger", "verify", *where]).exit_code == 0
