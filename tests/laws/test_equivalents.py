@@ -46,7 +46,7 @@ PAIRS = {
     ),
     "rowid": (
         "SELECT rowid AS r, d FROM u WHERE rowid > 0",
-        "SELECT r, d FROM (SELECT d, CASE a WHEN 1 THEN 0 WHEN 3 THEN 1 ELSE 2 END AS r FROM u) WHERE r > 0",
+        "SELECT r, d FROM (SELECT d, CASE a WHEN 1 THEN 0 WHEN 3 THEN 1 ELSE 2 END r FROM u) WHERE r > 0",
     ),
     "rowid in ON": (
         "SELECT t.b FROM t JOIN u ON t.rowid = u.rowid AND u.d > 10",

@@ -32,7 +32,7 @@ def join_neighbours(
     on = join.args.get("on")
     if not alone or side not in ("", "LEFT") or (method == "ASOF" and on is None):
         raise not_understood(f"{' '.join(w for w in (method, side) if w)} JOIN in this place", join)
-    refuse_if_unknown((left, right), join)
+    refuse_if_unknown((left, right), join.parent, join)
     ports = left.ports + right.ports
     if method == "POSITIONAL":
         both = FromGroup(f"{left.sql} POSITIONAL JOIN {right.sql}", left.visible + right.visible, ports)

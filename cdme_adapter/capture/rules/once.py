@@ -21,19 +21,26 @@ SURVIVORS = "SELECT DISTINCT {port} AS i FROM {self} WHERE {port} IN (SELECT i F
 """What gets past a clause whose survivors are read off the rows of the node itself."""
 
 
-def refuse_if_unknown(groups: tuple[FromGroup, ...], at: exp.Expr) -> None:
-    """Raise UnsupportedConstruct where the columns of a name are not known."""
+def refuse_if_unknown(groups: tuple[FromGroup, ...], select: exp.Expr | None, at: exp.Expr) -> None:
+    """Raise UnsupportedConstruct where the columns of a name are not known, or are shared by two."""
+    for join in select.args.get("joins") or () if select is not None else ():
+        if join.args.get("using") or str(join.args.get("method") or "").upper() == "NATURAL":
+            raise not_understood("columns that USING joins share, in a tree that is kept", at)
     for visible in (v for group in groups for v in group.visible):
         names = [name.lower() for name in visible.columns or ()]
         if not names or len(set(names)) < len(names):
             raise not_understood(f"the columns of {visible.alias} are not known one by one", at)
 
 
-def evaluated_once(planner: Planner, group: FromGroup) -> FromGroup:
+def evaluated_once(
+    planner: Planner, group: FromGroup, where: str = "", flags: dict[str, str] | None = None
+) -> FromGroup:
     """The group over a stage of its rows; what was registered so far stands beneath it.
 
-    Nothing but the group may have been planned in the node under construction.
+    ``where`` are conditions on the rows that are kept, ``flags`` further hidden columns of them, as
+    templates. Nothing but the group may have been planned in the node under construction.
     """
+    flags = flags or {}
     structs, exposed, seen = [], [], []
     for visible in group.visible:
         column, row = planner.hidden("v"), planner.hidden("p")
@@ -42,12 +49,17 @@ def evaluated_once(planner: Planner, group: FromGroup) -> FromGroup:
         structs.append(f"struct_pack({fields}) AS {column}")
         exposed.append((alias, column, row))
         seen.append(Visible(visible.alias, visible.columns, (row,)))
+    seen[0] = Visible(seen[0].alias, seen[0].columns, (*seen[0].hidden, *flags))
     ports = [port.column for port in group.ports]
-    name = planner.adopt(Scope(f"SELECT {', '.join(structs + ports)} FROM {group.sql}", None, group.ports))
+    columns = [*structs, *(f"({sql}) AS {flag}" for flag, sql in flags.items()), *ports]
+    condition = f" WHERE {where}" if where else ""
+    scope = Scope(f"SELECT {', '.join(columns)} FROM {group.sql}{condition}", None, group.ports)
+    name = planner.adopt(scope)
     planner.builder.items.append(name)
+    carried = "".join(f", {flag}" for flag in flags)
     parts = [
-        f"(SELECT unnest({column}), rowid AS {row} FROM temp.{name}) AS {alias}"
-        for alias, column, row in exposed
+        f"(SELECT unnest({column}), rowid AS {row}{'' if place else carried} FROM temp.{name}) AS {alias}"
+        for place, (alias, column, row) in enumerate(exposed)
     ]
     first = f"{exposed[0][0]}.{exposed[0][2]}"
     sql = parts[0] + "".join(

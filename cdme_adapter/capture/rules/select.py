@@ -15,6 +15,7 @@ from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
 from cdme_adapter.capture.rules.sources import whole_relations
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import check_unnest, unnests
+from cdme_adapter.capture.rules.volatile import settle_volatile
 from cdme_adapter.capture.rules.where import check_where
 from cdme_adapter.capture.rules.windows import Windows, windows_of
 from cdme_adapter.capture.scope import Env, FromGroup, Key, Scope, Visible
@@ -37,9 +38,10 @@ class Prepared:
         self.groups: list[FromGroup] = plan_from(planner, select, env)
         planner.wants_rowid = outer
         self.whole = whole_relations(planner.builder.consulted[before:])
+        self.select = settle_names(select, tuple(v for g in self.groups for v in g.visible))
+        self.groups = settle_volatile(planner, self.select, self.groups, env)
         self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
         self.from_ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
-        self.select = settle_names(select, self.visible)
         check_where(planner, self.select.args.get("where"), self.groups, env)
         self._settle_others(planner, env)
         self.keys: tuple[Key, ...] = planner.keys.pop()

@@ -95,6 +95,7 @@ def blocks(query: exp.Expr, catalog: Catalog) -> bool:
         query.args.get("distinct")
         or has_limit(query)
         or query.args.get("qualify")
+        or (query.args.get("where") is not None and is_volatile(query.args["where"], catalog))
         or any(join.args.get("method") in ("ASOF", "POSITIONAL") for join in query.args.get("joins") or ())
         or projects_window(query)
         or projects_volatile(query, catalog)
