@@ -33,6 +33,7 @@ from cdme_adapter.capture.plan import (
 from cdme_adapter.capture.reach import beneath, consulted_inputs
 from cdme_adapter.capture.rules import RULES
 from cdme_adapter.capture.rules.files import VIRTUAL
+from cdme_adapter.capture.rules.lateral import join_lateral
 from cdme_adapter.capture.rules.setops import plan_set_operation
 from cdme_adapter.capture.rules.whole import consult, plan_whole
 from cdme_adapter.capture.scope import Cte, Env, FromGroup, Key, NodeBuilder, Scope
@@ -76,6 +77,11 @@ class Planner:
     def builder(self) -> NodeBuilder:
         """The node under construction."""
         return self._builders[-1]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing was planned yet in the node under construction."""
+        return not (self.builder.items or self.builder.checks or self.builder.consulted)
 
     def hidden(self, letter: str) -> str:
         """A fresh hidden column name; the letter tells its use to a reader of the SQL."""
@@ -216,6 +222,12 @@ class Planner:
         """A fresh name for a lookup."""
         self._looks += 1
         return f"{LOOKUP}{self._looks}"
+
+    def lateral(
+        self, left: FromGroup, join: exp.Join, kind: str, shown: str, env: Env, alone: bool
+    ) -> FromGroup:
+        """Plan an item of FROM that is read for each row on its left."""
+        return join_lateral(self, left, join, kind, shown, env, alone)
 
     def adopt(self, scope: Scope) -> str:
         """Make a planned query a stage; what was registered so far stands beneath it."""

@@ -15,12 +15,21 @@ from cdme_adapter.capture.reach import beneath
 from cdme_adapter.capture.rules.lookups import Around, look_at_partners
 from cdme_adapter.capture.rules.neighbours import METHODS, join_neighbours, method_of
 from cdme_adapter.capture.rules.nomatch import no_match_evidence
+from cdme_adapter.capture.rules.reads import INPUTLESS
 from cdme_adapter.capture.rules.shape import is_volatile
 from cdme_adapter.capture.rules.sources import plan_source
-from cdme_adapter.capture.rules.subquery import settle_subqueries
+from cdme_adapter.capture.rules.subquery import own_names, settle_subqueries
 from cdme_adapter.capture.rules.unnest import join_unnest
-from cdme_adapter.capture.scope import Env, FromGroup
-from cdme_adapter.capture.sqltext import as_written, conjuncts, not_understood, quote, text, with_text
+from cdme_adapter.capture.scope import Env, FromGroup, Visible
+from cdme_adapter.capture.sqltext import (
+    as_written,
+    conjuncts,
+    functions,
+    not_understood,
+    quote,
+    text,
+    with_text,
+)
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Exactness, Role
 
@@ -38,11 +47,13 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
     if from_ is None:
         return []
     joins: list[exp.Join] = select.args.get("joins") or []
+    fresh = planner.fresh
     crosses_only = all(_is_cross(join) for join in joins)
     groups: list[FromGroup] = []
     group, comma = _item(planner, from_.this, env, alone=not joins), None
-    for join in joins:
-        if isinstance(join.this, exp.Unnest) and (_is_comma(join) or crosses_only):
+    for join in map(_without_lateral_unnest, joins):
+        seen = tuple(v for g in (*groups, group) for v in g.visible)
+        if looks_left(planner, join.this, seen, env) and (_is_comma(join) or crosses_only):
             # It may speak of anything to its left: everything becomes one tree.
             _add_group(planner, groups, comma, group)
             merged = FromGroup(
@@ -51,14 +62,12 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
                 tuple(p for g in groups for p in g.ports),
             )
             groups, comma = [], None
-            group = join_unnest(planner, merged, join, "INNER")
+            group = _looking_left(planner, merged, join, "INNER", env, fresh)
         elif _is_comma(join) or crosses_only:
             _add_group(planner, groups, comma, group)
-            for before in groups:
-                _refuse_lateral(join.this, before)
             group, comma = _item(planner, join.this, env), join
         else:
-            group = _join(planner, group, join, env, alone=not groups and comma is None)
+            group = _join(planner, group, join, env, fresh and not groups and comma is None)
     _add_group(planner, groups, comma, group)
     return groups
 
@@ -98,15 +107,54 @@ def _parenthesised(planner: Planner, item: exp.Expr, env: Env) -> FromGroup:
     return FromGroup(f"({group.sql})", group.visible, group.ports)
 
 
-def _refuse_lateral(item: exp.Expr, left: FromGroup) -> None:
-    """A derived table may speak of its left neighbours without saying LATERAL."""
+def _without_lateral_unnest(join: exp.Join) -> exp.Join:
+    """``LATERAL UNNEST(…)`` as UNNEST, which is lateral by itself."""
+    item = join.this
+    if not isinstance(item, exp.Lateral) or not isinstance(item.this, exp.Unnest):
+        return join
+    bare = join.copy()
+    bare.set("this", item.this.copy())
+    bare.this.set("alias", item.args["alias"].copy() if item.args.get("alias") else None)
+    return bare
+
+
+def looks_left(planner: Planner, item: exp.Expr, seen: tuple[Visible, ...], env: Env) -> bool:
+    """Whether an item of FROM is read for each row on its left, said or unsaid."""
+    if isinstance(item, (exp.Unnest, exp.Lateral)):
+        return True
+    if isinstance(item, exp.Table) and not isinstance(item.this, (exp.Identifier, exp.Values)):
+        name = next(functions(item.this), (None, ""))[1]
+        return name in INPUTLESS and any(True for _ in item.this.find_all(exp.Column))
     if not isinstance(item, exp.Subquery):
-        return
+        return False
     own = {t.alias_or_name.lower() for t in item.find_all(exp.Table, exp.Subquery, exp.Unnest)}
-    around = {v.alias.lower() for v in left.visible} - own
-    for column in item.find_all(exp.Column):
-        if any(part.name.lower() in around for part in column.parts[:-1]):
-            raise not_understood(f"a derived table that speaks of {column.parts[0].name}", column)
+    around = {v.alias.lower() for v in seen} - own
+    columns = list(item.find_all(exp.Column))
+    if any(part.name.lower() in around for column in columns for part in column.parts[:-1]):
+        return True
+    bare = {column.name.lower() for column in columns if not column.table}
+    there = {name.lower() for v in seen for name in v.columns or ()}
+    return bool(bare & there) and bool((bare & there) - _names_inside(planner, item, env))
+
+
+def _names_inside(planner: Planner, item: exp.Subquery, env: Env) -> frozenset[str]:
+    """The names that a derived table has of its own; of what is not known nothing is said."""
+
+    def look() -> frozenset[str]:
+        return own_names(planner, item, env)
+
+    def unknown(reason: UnsupportedConstruct) -> frozenset[str]:
+        return frozenset(column.name.lower() for column in item.find_all(exp.Column))
+
+    return planner.attempt(look, unknown)
+
+
+def _looking_left(
+    planner: Planner, left: FromGroup, join: exp.Join, kind: str, env: Env, alone: bool
+) -> FromGroup:
+    if isinstance(join.this, exp.Unnest):
+        return join_unnest(planner, left, join, kind)
+    return planner.lateral(left, join, kind, _shown(join), env, alone)
 
 
 def _kind(join: exp.Join) -> str:
@@ -145,6 +193,8 @@ def _shown(join: exp.Join) -> str:
     shown = join.copy()
     if isinstance(shown.this, exp.Subquery):
         shown.set("this", with_text(exp.Table(), shown.this.alias or "(…)"))
+    elif isinstance(shown.this, exp.Lateral):
+        shown.set("this", with_text(exp.Table(), f"LATERAL {shown.this.alias or '(…)'}"))
     elif isinstance(shown.this, exp.Table):
         shown.this.set("db", None)
         shown.this.set("catalog", None)
@@ -170,9 +220,8 @@ def _check_cross(planner: Planner, join: exp.Join, groups: list[FromGroup], righ
 
 def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bool = False) -> FromGroup:
     kind = _kind(join)
-    if isinstance(join.this, exp.Unnest):
-        return join_unnest(planner, left, join, kind)
-    _refuse_lateral(join.this, left)
+    if looks_left(planner, join.this, left.visible, env):
+        return _looking_left(planner, left, join, kind, env, alone)
     join.meta[_JOIN] = _shown(join)
     consulted: list[ConsultedInput] = []
     if kind == "ANTI":

@@ -32,21 +32,26 @@ class Prepared:
     def __init__(self, planner: Planner, select: exp.Select, env: Env, windows_know: bool = True) -> None:
         refuse_unknown_parts(select, planner.catalog)
         select = select.copy()  # subqueries in ON are settled in place
-        before = len(planner.builder.consulted)
+        before, fresh = len(planner.builder.consulted), planner.fresh
         planner.keys.append(())
         outer, planner.wants_rowid = planner.wants_rowid, _asks_for_rowid(select)
         self.groups: list[FromGroup] = plan_from(planner, select, env)
         planner.wants_rowid = outer
         self.whole = whole_relations(planner.builder.consulted[before:])
         self.select = settle_names(select, tuple(v for g in self.groups for v in g.visible))
-        self.groups = settle_volatile(planner, self.select, self.groups, env)
+        self.groups = settle_volatile(planner, self.select, self.groups, env, fresh)
         self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
         self.from_ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
-        check_where(planner, self.select.args.get("where"), self.groups, env)
+        around = self.around(self.select)
+        check_where(planner, self.select.args.get("where"), [*self.groups, *around], env)
         self._settle_others(planner, env)
         self.keys: tuple[Key, ...] = planner.keys.pop()
         self.ports = (*self.from_ports, *(key.port for key in self.keys))
         self.windows = self._windows(planner, windows_know)
+
+    def around(self, select: exp.Select) -> tuple[FromGroup, ...]:
+        """Further groups that WHERE may speak of: none, but for a lateral item."""
+        return ()
 
     def _settle_others(self, planner: Planner, env: Env) -> None:
         """Subqueries outside WHERE: in the SELECT list, GROUP BY, ORDER BY, windows."""

@@ -96,11 +96,18 @@ def blocks(query: exp.Expr, catalog: Catalog) -> bool:
         or has_limit(query)
         or query.args.get("qualify")
         or (query.args.get("where") is not None and is_volatile(query.args["where"], catalog))
+        or any(_is_kept_lateral(join.this, catalog) for join in query.args.get("joins") or ())
         or any(join.args.get("method") in ("ASOF", "POSITIONAL") for join in query.args.get("joins") or ())
         or projects_window(query)
         or projects_volatile(query, catalog)
         or is_grouped(query, catalog)
     )
+
+
+def _is_kept_lateral(item: exp.Expr, catalog: Catalog) -> bool:
+    """LATERAL of groups or a limit, which is evaluated once."""
+    inner = item.this.unnest() if isinstance(item, exp.Lateral) else None
+    return isinstance(inner, exp.Select) and (has_limit(inner) or is_grouped(inner, catalog))
 
 
 def refuse_unknown_parts(select: exp.Select, catalog: Catalog) -> None:

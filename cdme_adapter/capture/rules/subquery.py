@@ -113,6 +113,11 @@ def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], froze
     return relations, frozenset(columns)
 
 
+def own_names(planner: Planner, query: exp.Expr, env: Env) -> frozenset[str]:
+    """The columns that a query can see of its own, not of its surroundings."""
+    return _reads(planner, query, env)[1]
+
+
 def _tables(query: exp.Expr) -> list[exp.Table]:
     """The tables that a query names, without those of CTEs that it defines and never reads."""
     bodies = {

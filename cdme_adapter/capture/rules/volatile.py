@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 def settle_volatile(
-    planner: Planner, select: exp.Select, groups: list[FromGroup], env: Env
+    planner: Planner, select: exp.Select, groups: list[FromGroup], env: Env, alone: bool
 ) -> list[FromGroup]:
     """The FROM of a SELECT whose WHERE holds volatile conjuncts; those become flags in ``select``.
 
-    The conjuncts before the first volatile one filter the rows that it is evaluated for.
+    ``alone``: nothing but the FROM was planned in this node. The conjuncts before the first volatile
+    one filter the rows that it is evaluated for.
     """
     where = select.args.get("where")
     parts = conjuncts(where.this) if where is not None else []
@@ -32,7 +33,7 @@ def settle_volatile(
     if where is None or not found:
         return groups
     first = parts[found[0]]
-    if len(groups) != 1 or any(nested_queries(parts[place]) for place in found):
+    if not alone or len(groups) != 1 or any(nested_queries(parts[place]) for place in found):
         raise not_understood(f"a volatile function in WHERE: {as_written(first)}", first)
     refuse_if_unknown(tuple(groups), select, first)
     before = parts[: found[0]]
