@@ -111,13 +111,3 @@ def test_an_opaque_construct_is_refused_for_the_reason_that_the_page_gives(
     captured = capture(con, code(example))
     assert captured.unsupported.splitlines()[0].endswith(f"] {why}")
     assert set(captured.exactness.values()) == {"opaque"}
-
-
-@pytest.mark.parametrize("row", table("Planned, and given up while it runs"))
-def test_a_capture_that_fails_while_it_runs_fails_with_an_error_of_the_engine(
-    con: duckdb.DuckDBPyConnection, row: list[str]
-) -> None:
-    sql = code(row[1])
-    con.execute(sql)
-    with pytest.raises(duckdb.Error):
-        capture(con, sql)
