@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from cdme_adapter.accounting import Verdict
 from cdme_adapter.capture.plan import (
     FALSE_VERDICT,
+    HIDDEN,
     ROOT,
     CapturePlan,
     CaseCheck,
@@ -136,11 +137,10 @@ class Settlement:
 
     def clean(self) -> None:
         """Drop every temporary table that the settlement made."""
-        names = [*self._temp, *self.sets.tables]
-        if names:
-            self.execute("; ".join(f"DROP TABLE IF EXISTS temp.{name}" for name in names))
+        if self._temp:
+            self.execute("; ".join(f"DROP TABLE IF EXISTS temp.{name}" for name in self._temp))
         self._temp.clear()
-        self.sets.tables.clear()
+        self.sets.clean()
 
     # -- pieces of SQL ---------------------------------------------------------------------------
 
@@ -384,17 +384,25 @@ def _plain(sql: str) -> str:
 
 
 def _case_sql(check: CaseCheck) -> str:
-    """The last conjunct that a derivation of each record failed: 2 × place, + 1 if FALSE."""
-    arms = []
-    for place, template in enumerate(check.conjuncts):
-        safe = not check.plain or check.plain[place]
-        conjunct = f"TRY({template})" if safe else template
-        arms.append(
-            f"WHEN ({conjunct}) IS NOT TRUE THEN {2 * place} + CAST(({conjunct}) IS FALSE AS INTEGER)"
-        )
-    code = f"CASE {' '.join(arms)} ELSE {2 * len(check.conjuncts)} END"
+    """The last conjunct that a derivation of each record failed: 2 × place, + 1 if FALSE.
+
+    Conjuncts without subqueries are evaluated once, under TRY, for every row in question; others
+    only for the rows that the ones before them let pass.
+    """
+    plain = check.plain or (True,) * len(check.conjuncts)
     passed = "".join(f" AND ({template})" for template in check.before)
     body = f"FROM {check.from_sql} WHERE {{port}} IN (SELECT i FROM {{cur}}){passed}"
+    code = str(2 * len(check.conjuncts))
+    if all(plain):
+        names = [f"{HIDDEN}b{place}" for place in range(len(check.conjuncts))]
+        columns = ", ".join(f"TRY({c}) AS {n}" for c, n in zip(check.conjuncts, names, strict=True))
+        for place, name in reversed(list(enumerate(names))):
+            code = f"CASE WHEN {name} THEN {code} WHEN {name} IS NULL THEN {2 * place} ELSE {2 * place + 1} END"
+        body = f"FROM (SELECT {{port}}, {columns} {body})"
+    else:
+        for place, (template, safe) in reversed(list(enumerate(zip(check.conjuncts, plain, strict=True)))):
+            one = f"TRY({template})" if safe else f"({template})"
+            code = f"CASE WHEN {one} THEN {code} ELSE {2 * place} + CAST({one} IS FALSE AS INTEGER) END"
     if check.single:
         return f"SELECT {{port}} AS i, ({code})::UTINYINT AS code {body}"
     return f"SELECT {{port}} AS i, max({code}) AS code {body} GROUP BY 1"

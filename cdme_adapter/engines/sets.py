@@ -1,8 +1,9 @@
 """Sets of ordinals inside the engine: one bit for each row of a relation.
 
-A set is a temporary table of one row that holds a bit string, so that membership is one look-up and
-union, difference and size cost a thousandth of what hash tables of row ids cost. Where the row ids
-of a relation span more than a bit string can hold, a set is a table of distinct row ids instead.
+A set is a variable of the connection that holds a bit string, so that membership is one look-up and
+difference and size cost a thousandth of what hash tables of row ids cost. (A scalar subquery in the
+variable's place may be planned as a join that copies the string for every chunk of rows.) Where the
+row ids of a relation span more than a bit string can hold, a set is a temporary table of them.
 """
 
 from __future__ import annotations
@@ -32,15 +33,13 @@ class Universe:
 
 @dataclass(frozen=True)
 class RowSet:
-    """A set of rows of a universe, in the temporary table ``name``; ``bits`` tells its form.
-
-    ``table`` is None for the empty set and for the whole universe.
-    """
+    """A set of rows of a universe, in a variable (``bits``) or in a temporary table (``table``);
+    in neither where it is empty or the whole universe."""
 
     universe: Universe
     count: int
-    table: str | None
-    bits: bool = True
+    bits: str | None = None
+    table: str | None = None
 
     @property
     def all(self) -> bool:
@@ -49,27 +48,27 @@ class RowSet:
 
     def holds(self, row: str) -> str:
         """A condition: the row id ``row`` is not NULL and in the set."""
-        if self.table is None:
-            return f"(({row}) IS NOT NULL)" if self.count else "FALSE"
-        if not self.bits:
+        if self.table is not None:
             return f"(({row}) IN (SELECT i FROM {self.table}))"
-        return f"(get_bit((SELECT bits FROM {self.table}), ({row} - {self.universe.low})::INTEGER) = 1)"
+        if self.bits is not None:
+            return f"(get_bit({self.bits}, ({row} - {self.universe.low})::INTEGER) = 1)"
+        return f"(({row}) IS NOT NULL)" if self.count else "FALSE"
 
     @property
     def rows(self) -> str:
         """A FROM item of (i)."""
-        if self.table is not None and not self.bits:
+        if self.table is not None:
             return self.table
         return f"(SELECT rowid AS i FROM {self.universe.relation} WHERE {self.holds('rowid')})"
 
 
 @dataclass
 class RowSets:
-    """Makes sets through temporary tables; ``tables`` are the names of those that it made."""
+    """Makes sets; :meth:`clean` takes them away."""
 
     execute: Execute
-    tables: list[str] = field(default_factory=list)
     widest: int = WIDEST
+    _made: list[str] = field(default_factory=list)
 
     def universe(self, relation: str) -> Universe:
         """The rows that a relation has now, counted."""
@@ -79,44 +78,47 @@ class RowSets:
     def of(self, universe: Universe, select: str) -> RowSet:
         """The set of the ``i`` that ``select`` gives; it may repeat them and hold NULL."""
         if not universe.count:
-            return RowSet(universe, 0, None)
-        name = self._name()
+            return RowSet(universe, 0)
         if universe.high - universe.low >= self.widest:
-            return self._table(
-                universe, name, f"SELECT DISTINCT i FROM ({select}) AS s WHERE i IS NOT NULL"
-            )
-        low, high = universe.low, universe.high
-        return self._bits(universe, name, f"SELECT bitstring_agg(i, {low}, {high}) FROM ({select}) AS s")
+            return self._table(universe, f"SELECT DISTINCT i FROM ({select}) AS s WHERE i IS NOT NULL")
+        bits = f"bitstring_agg(i, {universe.low}, {universe.high})"
+        return self._bits(universe, f"(SELECT {bits} FROM ({select}) AS s)")
 
     def minus(self, left: RowSet, right: RowSet) -> RowSet:
         """What is in ``left`` and not in ``right``, both of one universe."""
         if not left.count or not right.count:
             return left
         if right.all:
-            return RowSet(left.universe, 0, None)
-        name, universe = self._name(), left.universe
-        if not right.bits or not left.bits:
-            return self._table(universe, name, f"SELECT i FROM {left.rows} WHERE NOT {right.holds('i')}")
-        others = f"~(SELECT bits FROM {right.table})"
-        mine = others if left.table is None else f"(SELECT bits FROM {left.table}) & {others}"
-        return self._bits(universe, name, f"SELECT {mine}")
+            return RowSet(left.universe, 0)
+        if right.bits is None or (left.bits is None and not left.all):
+            return self._table(left.universe, f"SELECT i FROM {left.rows} WHERE NOT {right.holds('i')}")
+        return self._bits(left.universe, f"{left.bits} & ~{right.bits}" if left.bits else f"~{right.bits}")
 
     def everyone(self, universe: Universe) -> RowSet:
         """The whole universe; deleted rows leave gaps among its row ids, which are not in it."""
         if universe.high - universe.low + 1 > universe.count > 0:
             return self.of(universe, universe.rows)
-        return RowSet(universe, universe.count, None)
+        return RowSet(universe, universe.count)
+
+    def clean(self) -> None:
+        """Take away every variable and table that was made."""
+        if self._made:
+            self.execute("; ".join(self._made))
+        self._made.clear()
 
     def _name(self) -> str:
-        self.tables.append(f"cdme_set_{len(self.tables) + 1}")
-        return f"temp.{self.tables[-1]}"
+        return f"cdme_set_{len(self._made) + 1}"
 
-    def _bits(self, universe: Universe, name: str, value: str) -> RowSet:
-        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT ({value}) AS bits")
-        count = int(self.execute(f"SELECT coalesce(bit_count(bits), 0) FROM {name}")[0][0])
-        return RowSet(universe, count, name if count else None)
+    def _bits(self, universe: Universe, value: str) -> RowSet:
+        name = self._name()
+        self.execute(f"SET VARIABLE {name} = {value}")
+        self._made.append(f"RESET VARIABLE {name}")
+        count = int(self.execute(f"SELECT coalesce(bit_count(getvariable('{name}')), 0)")[0][0])
+        return RowSet(universe, count, bits=f"getvariable('{name}')" if count else None)
 
-    def _table(self, universe: Universe, name: str, select: str) -> RowSet:
+    def _table(self, universe: Universe, select: str) -> RowSet:
+        name = self._name()
         self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
-        count = int(self.execute(f"SELECT count(*) FROM {name}")[0][0])
-        return RowSet(universe, count, name if count else None, bits=False)
+        self._made.append(f"DROP TABLE IF EXISTS temp.{name}")
+        count = int(self.execute(f"SELECT count(*) FROM temp.{name}")[0][0])
+        return RowSet(universe, count, table=f"temp.{name}" if count else None)
