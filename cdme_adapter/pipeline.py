@@ -48,6 +48,7 @@ from cdme_adapter.refine.sources import resolve_all, write_chains, write_sources
 from cdme_adapter.refine.verdict import THRESHOLD
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
 from cdme_adapter.settle_indirect import IndirectSettlement, Steps
+from cdme_adapter.store.rows import opened
 from cdme_adapter.store.writer import EdgeRow, Generation, StoreWriter
 from cdme_adapter.totals import Total
 from cdme_adapter.watch import account_totals, judge_drift
@@ -364,8 +365,10 @@ class Journey:
             ]
             store.chain(edge, path, maps)
         write_sources(execute, store, self, edge, self.plan.relations[account.relation], seen, account)
-        if account.lost and account.reasons:
-            store.filtered(edge, self._by_rank(account))
+        if account.lost_chunks and account.lost == opened(account.lost_chunks):
+            store.filtered_chunks(edge, self._by_rank(account, account.lost_chunks, "chunk, n, bits"))
+        elif account.lost and account.reasons:
+            store.filtered(edge, self._by_rank(account, account.lost, "i"))
         used = {clause for clause, _, _ in account.reasons}
         store.reasons([self._reason_row(edge, account.relation, clause) for clause in sorted(used)])
         self.entries.append(
@@ -377,11 +380,11 @@ class Journey:
             )
         )  # fmt: skip
 
-    def _by_rank(self, account: InputAccount) -> str:
+    def _by_rank(self, account: InputAccount, lost: str, others: str) -> str:
         """The filtered records with the place of their clause in the picky order as its number."""
         assert self.plan is not None
         arms = " ".join(f"WHEN {c} THEN {self.plan.rank[c]}" for c, _, _ in account.reasons)
-        return f"(SELECT i, CASE clause {arms} END AS clause, verdict FROM {account.lost})"
+        return f"(SELECT CASE clause {arms} END AS clause, verdict, {others} FROM {lost})"
 
     def _sample(self, execute: Execute, account: InputAccount) -> str:
         """The first unaccounted records, for the gate's message."""

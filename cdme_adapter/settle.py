@@ -20,6 +20,7 @@ from cdme_adapter.capture.plan import (
     ROOT,
     CapturePlan,
     CaseCheck,
+    LevelCheck,
     Node,
     Port,
     StepCheck,
@@ -29,6 +30,7 @@ from cdme_adapter.engines.rows import Ordinals
 from cdme_adapter.engines.sets import RowSet, RowSets, Universe
 from cdme_adapter.maps import Chain, Map, Maps
 from cdme_adapter.provenance import Role
+from cdme_adapter.store.rows import chunked, opened
 
 ROOT_ROWS = "cdme_root"
 REJECTED = "rejected"
@@ -66,6 +68,8 @@ class InputAccount:
     kept_out: str | None = None
     """A FROM item of (i, clause): the row ids of records that an error clause kept out."""
     reached: str = ""
+    lost_chunks: str | None = None
+    """The same as ``lost``, in chunks: a FROM item of (clause, verdict, chunk, n, bits)."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +77,12 @@ class _Fate:
     """What became of the rows of a stage or relation.
 
     ``alive`` reached the model's rows, None where all did; ``lost`` is a FROM item of
-    (i, rank, verdict), one row for each of the others that has evidence.
+    (i, loss), one row for each of the others that has evidence. A ``loss`` is eight times the rank of
+    the clause plus seven less the verdict, so that the greatest is the one that counts.
     """
 
     alive: RowSet | None
     lost: str | None = None
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Evidence as a SELECT of (i, rank, verdict), and how often it is read for nothing more than
-    what its own scan costs: ``cheap`` parts need not be materialised."""
-
-    sql: str
-    cheap: bool = False
 
 
 @dataclass
@@ -113,10 +109,8 @@ class Settlement:
         """The account of every input that takes part directly."""
         self._fates[ROOT] = _Fate(None)
         if self.rejects:
-            rank = 2 * len(self.plan.clauses)
-            self._fates[REJECTED] = _Fate(
-                None, f"(SELECT o AS i, {rank} AS rank, 0 AS verdict FROM {self.rejects})"
-            )
+            loss = _loss(2 * len(self.plan.clauses), 0)
+            self._fates[REJECTED] = _Fate(None, f"(SELECT o AS i, {loss} AS loss FROM {self.rejects})")
         for node in reversed(self.plan.nodes[:-1]):
             if self._consumers(node.name):  # else only subqueries read it: it takes no direct part
                 self._judge(node.name, self.sets.universe(f"temp.{node.name}"))
@@ -196,54 +190,64 @@ class Settlement:
             self._fates[target] = _Fate(None)
             return live, RowSet(universe, 0, None)
         pending = self.sets.minus(self.sets.everyone(universe), live)
-        self._fates[target] = _Fate(live, self._evidence(target, pending))
+        lost = self._evidence(target, pending)
+        # What lies beneath a stage asks for its losses more than once; a relation's are read once,
+        # but where some of them are errors.
+        if lost and (target not in self.plan.relations or self._has_errors):
+            lost = self._new("lost", f"FROM {lost}")
+        self._fates[target] = _Fate(live, lost)
         return live, pending
 
+    @property
+    def _has_errors(self) -> bool:
+        return bool(self.rejects or self.error_clauses)
+
     def _evidence(self, target: str, pending: RowSet) -> str | None:
-        """The clause that removed each pending row, as (i, rank, verdict), where there is one."""
-        parts: list[_Part] = []
+        """The clause that removed each pending row, as (i, loss), where there is one."""
+        parts: list[str] = []
         consumers = self._consumers(target)
         for node, port in consumers:
             lost, question = self._fates[node.name].lost, pending
             if self._fates[node.name].alive is not None or node.name == REJECTED:
                 reached = self.sets.of(pending.universe, self._values(node, port))
                 if lost:
-                    parts.append(_Part(self._inherited(node, port, lost, pending)))
+                    parts.append(self._inherited(node, port, lost, pending))
                 question = self.sets.minus(pending, reached)
             parts += self._checks(node, port, question)
         if not parts:
             return None
-        if len(parts) == 1 and parts[0].cheap:
-            return f"({parts[0].sql})"
-        everything = " UNION ALL ".join(part.sql for part in parts)
+        everything = " UNION ALL ".join(parts)
         if len(consumers) > 1:
-            everything = (
-                "SELECT i, best // 8 AS rank, 7 - best % 8 AS verdict FROM "
-                f"(SELECT i, max(rank * 8 + 7 - verdict) AS best FROM ({everything}) GROUP BY i)"
-            )
-        narrow = f"SELECT i, rank::SMALLINT AS rank, verdict::UTINYINT AS verdict FROM ({everything})"
-        return self._new("lost", narrow)
+            everything = f"SELECT i, max(loss) AS loss FROM ({everything}) GROUP BY i"
+        return f"({everything})"
 
     def _inherited(self, node: Node, port: Port, lost: str, pending: RowSet) -> str:
         """Rows that reached a stage's rows, all of which were lost later: the last loss counts."""
         link = self.maps.link(node, port)
         return (
-            "SELECT i, best // 8 AS rank, 7 - best % 8 AS verdict FROM (SELECT l.i, "
-            f"max(f.rank::INTEGER * 8 + 7 - f.verdict) AS best FROM {link} AS l JOIN {lost} AS f "
-            f"ON l.o = f.i WHERE {pending.holds('l.i')} GROUP BY l.i)"
+            f"SELECT l.i, max(f.loss) AS loss FROM {link} AS l JOIN {lost} AS f ON l.o = f.i "
+            f"WHERE {pending.holds('l.i')} GROUP BY l.i"
         )
 
-    def _checks(self, node: Node, port: Port, question: RowSet) -> list[_Part]:
+    def _checks(self, node: Node, port: Port, question: RowSet) -> list[str]:
         """Walk the checks of a node for one port; the evidence found, at most one for each row."""
-        found: list[_Part] = []
+        found: list[str] = []
         checks = [check for check in node.checks if port.column in check.ports]
+        settled: set[int] = set()
         for place, check in enumerate(checks):
             if not question.count:
                 break
-            if isinstance(check, CaseCheck):
-                part, question = self._case(node, port, check, question, place == len(checks) - 1)
+            if isinstance(check, LevelCheck):
+                if self._derives(node, port):
+                    settled |= set(check.clauses)
+                    judged = self._filled(check.sql, node, port, question)
+                    part, question = self._judged(check.clauses, judged, question)
+                    found.append(part)
+            elif isinstance(check, CaseCheck):
+                last = place == len(checks) - 1
+                part, question = self._case(node, port, check, question, last)
                 found.append(part)
-            elif not self._passes_all(check):
+            elif check.clause not in settled and not self._passes_all(check):
                 reach = self._filled(check.reach, node, port, question)
                 reached = self.sets.of(question.universe, reach.replace("SELECT DISTINCT", "SELECT", 1))
                 lost = self.sets.minus(question, reached)
@@ -251,6 +255,11 @@ class Settlement:
                     found += self._step(check, node, port, lost)
                 question = reached
         return found
+
+    def _derives(self, node: Node, port: Port) -> bool:
+        """Whether some derivation arrived at the node."""
+        values = self._values(node, port)
+        return bool(self.execute(f"SELECT 1 FROM ({values}) WHERE i IS NOT NULL LIMIT 1"))
 
     def _filled(self, template: str, node: Node, port: Port, question: RowSet) -> str:
         """A template of the plan with its words; look-ups in ``{cur}`` become look-ups of bits."""
@@ -268,103 +277,104 @@ class Settlement:
             self._passed[check.passes] = bool(self.execute(f"SELECT {check.passes.format()}")[0][0])
         return self._passed[check.passes]
 
-    def _step(self, check: StepCheck, node: Node, port: Port, lost: RowSet) -> list[_Part]:
-        rank = self._rank(check.clause)
-        head = f"SELECT i, {rank} AS rank, verdict FROM "
+    def _step(self, check: StepCheck, node: Node, port: Port, lost: RowSet) -> list[str]:
+        head = f"SELECT i, {_loss(self._rank(check.clause), 'verdict')} AS loss FROM "
         if check.first_try is None:
-            return [_Part(f"{head}({self._filled(check.evidence, node, port, lost)})")]
+            return [f"{head}({self._filled(check.evidence, node, port, lost)})"]
         first = self._new("why", self._filled(check.first_try, node, port, lost))
         rest = self.sets.minus(lost, self.sets.of(lost.universe, f"SELECT i FROM {first}"))
-        found = [_Part(head + first)]
+        found = [head + first]
         if rest.count:
-            found.append(_Part(f"{head}({self._filled(check.evidence, node, port, rest)})"))
+            found.append(f"{head}({self._filled(check.evidence, node, port, rest)})")
         return found
 
     # -- conjuncts, row by row -------------------------------------------------------------------
 
     def _case(
         self, node: Node, port: Port, check: CaseCheck, question: RowSet, last: bool
-    ) -> tuple[_Part, RowSet]:
+    ) -> tuple[str, RowSet]:
         """The rows that a run of conjuncts removed, and those that are still in question."""
-        passed = len(check.clauses)
         judged = self._filled(_case_sql(check), node, port, question)
-        evidence = (
-            f"SELECT i, {self._rank_sql(check.clauses)} AS rank, {self._verdict_sql(check.clauses)} AS "
-            f"verdict FROM {{}} WHERE code // 2 < {passed}"
-        )
         if last and check.single:
             # Nothing asks for those that pass: they are unaccounted.
-            return _Part(evidence.format(f"({judged})"), cheap=True), question
+            return self._stopped(check.clauses, f"({judged})"), question
+        return self._judged(check.clauses, judged, question)
+
+    def _judged(self, clauses: tuple[int, ...], judged: str, question: RowSet) -> tuple[str, RowSet]:
+        """The evidence that (i, code) is, and the rows that pass every clause."""
         table = self._new("case", judged)
-        rest = self.sets.of(question.universe, f"SELECT i FROM {table} WHERE code // 2 = {passed}")
-        return _Part(evidence.format(table)), rest
+        passed = f"SELECT i FROM {table} WHERE code = {2 * len(clauses)}"
+        return self._stopped(clauses, table), self.sets.of(question.universe, passed)
 
-    def _rank_sql(self, clauses: tuple[int, ...]) -> str:
-        arms = " ".join(f"WHEN {n} THEN {self._rank(c)}" for n, c in enumerate(clauses))
-        return f"CASE code // 2 {arms} END"
+    def _stopped(self, clauses: tuple[int, ...], judged: str) -> str:
+        """(i, loss) of the rows of (i, code) that a clause stopped."""
+        ranks = [self._rank(clause) for clause in clauses]
+        plain = all(self.plan.clauses[c].kind not in FALSE_VERDICT for c in clauses)
+        if plain and ranks == list(range(ranks[0], ranks[0] + len(ranks))):
+            loss = f"{_loss(ranks[0], Verdict.NULL.number)} + (code >> 1)::INTEGER * 8 + (code & 1)"
+        else:
+            losses = [_loss(self._rank(c), verdict) for c in clauses for verdict in self._verdicts(c)]
+            loss = f"CASE code {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(losses))} END"
+        return f"SELECT i, ({loss})::INTEGER AS loss FROM {judged} WHERE code < {2 * len(clauses)}"
 
-    def _verdict_sql(self, clauses: tuple[int, ...]) -> str:
-        false = {
-            n: FALSE_VERDICT[self.plan.clauses[c].kind].number
-            for n, c in enumerate(clauses)
-            if self.plan.clauses[c].kind in FALSE_VERDICT
-        }
-        if not false:
-            return "1 - code % 2"
-        arms = " ".join(f"WHEN {n} THEN {number}" for n, number in false.items())
-        nulls = " ".join(f"WHEN {n} THEN {ALL_NULL}" for n in false)
-        return (
-            f"CASE WHEN code % 2 = 0 THEN CASE code // 2 {nulls} ELSE 1 END "
-            f"ELSE CASE code // 2 {arms} ELSE 0 END END"
-        )
+    def _verdicts(self, clause: int) -> tuple[int, int]:
+        """The verdicts of a clause on a row for which it is NULL, and FALSE."""
+        kind = self.plan.clauses[clause].kind
+        if kind in FALSE_VERDICT:
+            return ALL_NULL, FALSE_VERDICT[kind].number
+        return Verdict.NULL.number, Verdict.FALSE.number
 
     # -- accounts --------------------------------------------------------------------------------
 
     def _account(self, relation: str, universe: Universe) -> InputAccount:
         live, pending = self._judge(relation, universe)
-        lost, filtered, reasons, missing, errors = None, 0, [], None, 0
-        fate = self._fates[relation].lost
-        if fate:
-            arms = (
-                " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
-                or "WHEN 0 THEN 0"
-            )
-            verdict = f"CASE verdict WHEN {ALL_NULL} THEN {Verdict.NULL.number} ELSE verdict END"
-            lost = f"(SELECT i, CASE rank {arms} END AS clause, {verdict} AS verdict FROM {fate}"
-            lost += f" WHERE rank < {len(self.plan.clauses)})"
-            if self.rejects or self.error_clauses:
-                errors = self._count(f"{fate} WHERE rank >= {len(self.plan.clauses)}")
-            counted = "SELECT clause, verdict, count(*) FROM {} GROUP BY ALL ORDER BY ALL"
-            reasons = self.execute(counted.format(lost))
-            filtered = sum(row[2] for row in reasons)
-        unaccounted = universe.count - live.count - filtered - errors
+        fate, dense = self._fates[relation].lost, _dense(universe)
+        chunks, reasons = self._losses(fate, dense) if fate else (None, ())
+        filtered = sum(count for _, _, count in reasons)
+        wrong = f"{fate} WHERE loss >= {8 * len(self.plan.clauses)}" if fate and self._has_errors else ""
+        errors = self._count(wrong) if wrong else 0
+        unaccounted, missing = universe.count - live.count - filtered - errors, None
         if unaccounted:
             explained = self.sets.of(universe, f"SELECT i FROM {fate}") if fate else None
             unknown = self.sets.minus(pending, explained) if explained else pending
             missing, unaccounted = unknown.rows, unknown.count
         chains = tuple(self.maps.chains(self.plan.root, relation))
         per_output, per_input = self.maps.fan(chains, live.count)
-        dense = _dense(universe)
-        routed = None
-        if errors:
-            routed = dense.over(f"(SELECT i FROM {fate} WHERE rank >= {len(self.plan.clauses)})", "")
         return InputAccount(
             relation, universe.count, live.count, filtered, unaccounted,
             tuple((*c[:-1], c[-1].over(dense.over(c[-1].sql, "o"))) for c in chains),
-            dense.over(lost, "clause, verdict") if lost else None,
+            opened(chunks) if chunks else None,
             dense.over(missing, "") if missing and unaccounted else None,
-            tuple((int(a), int(b), int(c)) for a, b, c in reasons), per_output, per_input,
-            errors, self._error_chains(relation, dense), routed, self._kept_out(fate),
-            dense.over(live.rows, ""),
+            reasons, per_output, per_input, errors, self._error_chains(relation, dense),
+            dense.over(f"(SELECT i FROM {wrong})", "") if errors else None, self._kept_out(fate),
+            dense.over(live.rows, ""), chunks,
         )  # fmt: skip
+
+    def _losses(self, lost: str, dense: Ordinals) -> tuple[str | None, tuple[tuple[int, int, int], ...]]:
+        """The filtered records in chunks of neighbours, and their number by clause and verdict."""
+        arms = " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
+        if not arms:
+            return None, ()
+        # A verdict that is null for every candidate is null by now, also in the same chunk.
+        null = f"((7 - loss % 8) = {ALL_NULL})::INTEGER * {ALL_NULL - Verdict.NULL.number}"
+        ends = f"(SELECT i, loss + {null} AS loss FROM {lost} WHERE loss < {8 * len(self.plan.clauses)})"
+        chunks = self._new(
+            "chunks",
+            f"SELECT (CASE loss // 8 {arms} END)::INTEGER AS clause, (7 - loss % 8)::TINYINT AS verdict, "
+            f"* EXCLUDE (loss) FROM ({chunked(dense.over(ends, 'loss'), 'loss')})",
+        )
+        counted = self.execute(
+            f"SELECT clause, verdict, sum(n) FROM {chunks} GROUP BY ALL ORDER BY clause, verdict"
+        )
+        return chunks, tuple((int(a), int(b), int(c)) for a, b, c in counted)
 
     def _kept_out(self, fate: str | None) -> str | None:
         if not fate or not self.error_clauses:
             return None
-        clauses = len(self.plan.clauses)
+        clauses = 8 * len(self.plan.clauses)
         arms = " ".join(f"WHEN {self._rank(c)} THEN {c}" for c in sorted(self.error_clauses))
-        test = f"rank >= {clauses} AND rank < {2 * clauses}"
-        return f"(SELECT i, CASE rank {arms} END AS clause FROM {fate} WHERE {test})"
+        test = f"loss >= {clauses} AND loss < {2 * clauses}"
+        return f"(SELECT i, CASE loss // 8 {arms} END AS clause FROM {fate} WHERE {test})"
 
     def _error_chains(self, relation: str, dense: Ordinals) -> tuple[Chain, ...]:
         if not self.rejects:
@@ -376,6 +386,10 @@ class Settlement:
 def _dense(universe: Universe) -> Ordinals:
     consecutive = universe.high - universe.low + 1 == universe.count
     return Ordinals(universe.relation, universe.low, consecutive)
+
+
+def _loss(rank: int, verdict: int | str) -> str:
+    return f"{rank * 8 + 7 - verdict}" if isinstance(verdict, int) else f"({rank * 8 + 7} - {verdict})"
 
 
 def _plain(sql: str) -> str:
@@ -397,7 +411,8 @@ def _case_sql(check: CaseCheck) -> str:
         names = [f"{HIDDEN}b{place}" for place in range(len(check.conjuncts))]
         columns = ", ".join(f"TRY({c}) AS {n}" for c, n in zip(check.conjuncts, names, strict=True))
         for place, name in reversed(list(enumerate(names))):
-            code = f"CASE WHEN {name} THEN {code} WHEN {name} IS NULL THEN {2 * place} ELSE {2 * place + 1} END"
+            null, false = 2 * place, 2 * place + 1
+            code = f"CASE WHEN {name} THEN {code} WHEN {name} IS NULL THEN {null} ELSE {false} END"
         body = f"FROM (SELECT {{port}}, {columns} {body})"
     else:
         for place, (template, safe) in reversed(list(enumerate(zip(check.conjuncts, plain, strict=True)))):

@@ -38,6 +38,8 @@ class RelationInfo:
     view_sql: str | None = None
     scan: str | None = None
     paths: str | None = None
+    rows: int = 0
+    """About how many rows it has: decides the order of work, never what is said."""
 
     @property
     def quoted(self) -> str:
@@ -145,7 +147,20 @@ class CaseCheck:
     """Conjuncts that were checked before: only derivations that passed them count here."""
 
 
-Check = StepCheck | CaseCheck
+@dataclass(frozen=True)
+class LevelCheck:
+    """How far every row gets through the conjuncts over comma-joined groups, in one query.
+
+    ``sql`` selects ``(i, code)`` for the rows in ``{cur}``, coded as those of a CaseCheck. It holds
+    where some derivation passes every conjunct; elsewhere the StepChecks of the same clauses decide.
+    """
+
+    clauses: tuple[int, ...]
+    ports: frozenset[str]
+    sql: str
+
+
+Check = StepCheck | CaseCheck | LevelCheck
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,16 @@ class NodeBuilder:
     consulted: list[ConsultedInput] = field(default_factory=list)
 
 
+def some_row(body: str) -> str:
+    """A condition: ``FROM …`` gives a row.
+
+    DuckDB 2.0 ends a RIGHT or FULL JOIN too early under EXISTS where its left side is empty.
+    """
+    if " RIGHT JOIN " in body or " FULL JOIN " in body:
+        return f"(SELECT count(*) {body}) > 0"
+    return f"EXISTS (SELECT 1 {body})"
+
+
 def column_side(column: exp.Column, visible: Iterable[Visible]) -> str | None:
     """The alias that ``column`` belongs to, or None where that is not certain."""
     names = list(visible)

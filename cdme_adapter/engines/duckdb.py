@@ -57,9 +57,15 @@ class DuckDbCatalog:
             f"database_name = {literal(db)} AND schema_name = {literal(sch)}"
             f" AND view_name = {literal(table)}"
         )
+        sizes = self._execute(
+            f"SELECT estimated_size FROM duckdb_tables() WHERE database_name = {literal(db)}"
+            f" AND schema_name = {literal(sch)} AND table_name = {literal(table)}"
+        )
         ident = self._identify(db, sch, table)
         view_sql = self._view_texts.get(ident, views[0][0]) if views else None
-        return RelationInfo(ident, db, sch, table, tuple(columns), view_sql)
+        return RelationInfo(
+            ident, db, sch, table, tuple(columns), view_sql, rows=sizes[0][0] if sizes else 0
+        )
 
     @property
     def words(self) -> list[str]:

@@ -14,6 +14,7 @@ from cdme_adapter.lineage.relations import Table
 from cdme_adapter.lineage.values import parse_key
 from cdme_adapter.provenance import Role
 from cdme_adapter.store.reader import Edge, Generation, StoredReason, literal, quote
+from cdme_adapter.store.rows import losses
 
 _SHOWN = 20
 
@@ -121,10 +122,7 @@ def _audit_reason(
     import duckdb
 
     limit = f" ORDER BY hash(i + {seed} * 7919), i LIMIT {size}" if size else ""
-    chosen = (
-        f"SELECT i, verdict FROM {edge.store}.store_filtered"
-        f" WHERE edge = {edge.id} AND reason = {reason.number}{limit}"
-    )
+    chosen = f"SELECT i, verdict FROM {losses(edge.store, edge.id)} WHERE reason = {reason.number}{limit}"
     said = f"CASE WHEN TRY({clause}) THEN 9 WHEN NOT TRY({clause}) THEN 0 ELSE 1 END"
     try:
         rows = ctx.store.rows(

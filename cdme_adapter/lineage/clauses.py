@@ -13,6 +13,7 @@ from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.relations import Table
 from cdme_adapter.lineage.values import MASK, Column
 from cdme_adapter.store.reader import Edge
+from cdme_adapter.store.rows import losses
 
 _IDENTIFIER = re.compile(r'"((?:[^"]|"")+)"|\b([A-Za-z_]\w*)\b')
 
@@ -41,8 +42,8 @@ def _failing_record(went: Destinations, at: int, node: Node, fate: Fate) -> int 
     if fate.edge is None or fate.reason is None:
         return None
     test = (
-        f"t.ord IN (SELECT i FROM {fate.edge.store}.store_filtered"
-        f" WHERE edge = {fate.edge.id} AND reason = {fate.reason.number})"
+        f"t.ord IN (SELECT i FROM {losses(fate.edge.store, fate.edge.id)}"
+        f" WHERE reason = {fate.reason.number})"
     )
     return next(iter(went.reached(node, at, test)), None)
 

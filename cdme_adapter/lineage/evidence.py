@@ -9,6 +9,7 @@ from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.store.reader import Edge
 from cdme_adapter.store.rejects import routed
+from cdme_adapter.store.rows import losses
 
 NOTHING = "SELECT NULL::BIGINT AS i WHERE false"
 
@@ -60,8 +61,8 @@ class Evidence:
     def filtered(self) -> str:
         """(i) that a clause removed."""
         return (
-            f"SELECT DISTINCT i FROM {self.edge.store}.store_filtered"
-            f" WHERE edge = {self.edge.id} AND verdict IN (0, 1, 2, 3, 4) AND reason IN"
+            f"SELECT DISTINCT i FROM {losses(self.edge.store, self.edge.id)}"
+            f" WHERE verdict IN (0, 1, 2, 3, 4) AND reason IN"
             f" (SELECT reason FROM {self.edge.store}.store_reasons WHERE edge = {self.edge.id})"
         )
 

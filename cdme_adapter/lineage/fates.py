@@ -16,6 +16,7 @@ from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import VERDICTS, Edge, StoredReason
 from cdme_adapter.store.rejects import routed
+from cdme_adapter.store.rows import losses
 
 UNACCOUNTED, FILTERED, ERROR, UNKNOWN, CONTRIBUTED = 1, 2, 3, 4, 5
 CLASSES = {1: "unaccounted", 2: "filtered", 3: "error", 4: "unknown", 5: "contributed"}
@@ -189,7 +190,7 @@ class Fates:
         )
         parts.append(
             f"SELECT i, {base} + CAST(reason AS BIGINT) * {_REASON} + CASE verdict {ranks} END"
-            f" FROM {edge.store}.store_filtered{self._only(source)} WHERE edge = {edge.id}"
+            f" FROM {losses(edge.store, edge.id, self._present.get(source))}"
         )
         code = ERROR * _CLASS + place + self._edge_at[edge.id] * _EDGE
         if edge.rejected:

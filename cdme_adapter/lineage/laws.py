@@ -14,6 +14,7 @@ from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.evidence import Evidence, evidence_of
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import Edge, literal
+from cdme_adapter.store.rows import losses
 
 _OF_VIEWS = ("zero_loss", "exclusive", "no_errors")
 _PASSES = (
@@ -143,10 +144,7 @@ def exclusive(context: Context, model: str, edges: list[Edge]) -> list[str]:
         selects.append(_rows(law, edge, "contributed and filtered", both))
         both = f"({e.routed}) INTERSECT ({e.filtered})"
         selects.append(_rows(law, edge, "filtered and in error", both))
-        twice = (
-            f"SELECT i FROM {edge.store}.store_filtered WHERE edge = {edge.id}"
-            " GROUP BY i HAVING count(*) > 1"
-        )
+        twice = f"SELECT i FROM {losses(edge.store, edge.id)} GROUP BY i HAVING count(*) > 1"
         selects.append(_rows(law, edge, "filtered for two reasons", twice))
     return selects
 

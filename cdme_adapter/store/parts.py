@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdme_adapter.provenance import stable_id
+from cdme_adapter.store.rows import losses
 
 if TYPE_CHECKING:
     from cdme_adapter.store.writer import EdgeRow, StoreWriter
@@ -190,10 +191,10 @@ class PartStore:
         values = ", ".join("(" + ", ".join(map(sql_value, clause)) + ")" for clause in clauses)
         schema = self.writer.schema
         return (
-            f"SELECT f.i, v.clause, f.verdict FROM {schema}.store_filtered AS f"
+            f"SELECT f.i, v.clause, f.verdict FROM {losses(schema, edge)} AS f"
             f" JOIN {schema}.store_reasons AS r ON r.edge = f.edge AND r.reason = f.reason"
             f" JOIN (VALUES {values}) AS v(sql, kind, place, clause)"
-            f" ON v.sql = r.sql AND v.kind = r.kind AND v.place = r.reason WHERE f.edge = {edge}"
+            f" ON v.sql = r.sql AND v.kind = r.kind AND v.place = r.reason"
         )
 
     def key_columns(self, generation: int) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ the others' go. So the store grows with what was written, not with the number of
 from __future__ import annotations
 
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.store.schema import MAPS
+from cdme_adapter.store.rows import losses
+from cdme_adapter.store.schema import EDGE_TABLES, MAPS
 
 _NEEDED = "cdme_needed"
 
@@ -61,7 +62,7 @@ def _prune(execute: Execute, schema: str, generation: int, relation: str) -> Non
         f"CREATE OR REPLACE TEMP TABLE {_NEEDED} AS SELECT DISTINCT i FROM ("
         f"SELECT i FROM {schema}.store_pairs WHERE map IN ({last})"
         f" UNION ALL SELECT unnest(range(lo, hi + 1)) FROM {schema}.store_ranges WHERE map IN ({last})"
-        f" UNION ALL SELECT i FROM {schema}.store_filtered WHERE edge IN ({readers})"
+        f" UNION ALL SELECT i FROM {losses(schema)} WHERE edge IN ({readers})"
         f" UNION ALL SELECT i FROM {schema}.store_carried WHERE edge IN ({readers}))"
     )
     needed = f"SELECT i FROM temp.{_NEEDED}"
@@ -110,5 +111,5 @@ def drop_edges(execute: Execute, schema: str, edges: list[int]) -> None:
         maps = f"SELECT map FROM {schema}.store_steps WHERE edge IN (FROM {gone}) EXCEPT ({kept})"
         for table in MAPS:
             execute(f"DELETE FROM {schema}.{table} WHERE map IN ({maps})")
-        for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
+        for table in EDGE_TABLES:
             execute(f"DELETE FROM {schema}.{table} WHERE edge IN (FROM {gone})")

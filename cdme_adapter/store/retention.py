@@ -96,6 +96,7 @@ def orphans(execute: Execute, schema: str) -> dict[str, int]:
         "store_edges": "output_generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_steps": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_filtered": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
+        "store_filtered_bits": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_reasons": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         **dict.fromkeys(
             MAPS, "map NOT IN (SELECT map FROM {s}.store_steps UNION SELECT map FROM {s}.store_parts)"

@@ -12,6 +12,7 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_ranges``: the maps that lead to places next to each other (a window's frames), as (o, lo, hi)
   with both ends inside; ``store_ranged`` lists them.
 * ``store_filtered``: input ordinals of an edge that a clause removed.
+* ``store_filtered_bits``: the same, one bit for each of 4,096 neighbours, where many were removed.
 * ``store_reasons``: the clauses of an edge; ``reason`` is the place in the picky order.
 * ``store_parts``: a table that was changed in place is the union of parts, one for each generation
   that wrote rows which are still there; ``map`` leads from its rows to those of the part. Every edge of
@@ -35,6 +36,7 @@ from __future__ import annotations
 
 from cdme_adapter.store.files import COLUMNS as FILE_COLUMNS
 from cdme_adapter.store.rejects import REJECT_TABLES, REJECT_VIEWS
+from cdme_adapter.store.rows import losses
 
 VERSION = 2
 READS = 2
@@ -73,6 +75,9 @@ TABLES: dict[str, str] = {
     "store_ranges": "map BIGINT, o BIGINT, lo BIGINT, hi BIGINT",
     "store_ranged": "map BIGINT",
     "store_filtered": "edge BIGINT, i BIGINT, reason INTEGER, verdict TINYINT",
+    "store_filtered_bits": (
+        "edge BIGINT, reason INTEGER, verdict TINYINT, chunk INTEGER, n INTEGER, bits BIT"
+    ),
     "store_reasons": (
         "edge BIGINT, reason INTEGER, reason_id VARCHAR, model VARCHAR, input VARCHAR, "
         "kind VARCHAR, sql VARCHAR, file VARCHAR, line INTEGER"
@@ -114,6 +119,10 @@ TABLES: dict[str, str] = {
 
 MAPS = ("store_pairs", "store_ranges", "store_ranged")
 """The tables that hold maps, by ``map``."""
+EDGE_TABLES = (
+    "store_steps", "store_filtered", "store_filtered_bits", "store_carried", "store_reasons", "store_edges",
+)  # fmt: skip
+"""What belongs to an edge; the edge's own row comes last."""
 
 _VERDICT = (
     "CASE {0} WHEN 0 THEN 'false' WHEN 1 THEN 'null' WHEN 2 THEN 'no_match' "
@@ -122,6 +131,7 @@ _VERDICT = (
 
 # {s} is the schema, qualified with its database.
 VIEWS: dict[str, str] = {
+    "store_losses": f"FROM {losses('{s}')}",  # both forms; not part of the contract
     "runs": (
         "SELECT run_id, command, started_at, finished_at, status, versions, ledger_hash, previous_hash "
         "FROM {s}.store_runs"
@@ -165,7 +175,7 @@ VIEWS: dict[str, str] = {
     "filtered_keys": (
         "SELECT e.model, e.input, coalesce(k.key, '{{\"rowid\":' || f.i || '}}') AS input_key,"
         " r.reason_id, " + _VERDICT.format("f.verdict") + " AS verdict, e.input_generation"
-        " FROM {s}.store_filtered f JOIN {s}.store_edges e ON e.edge = f.edge"
+        " FROM {s}.store_losses f JOIN {s}.store_edges e ON e.edge = f.edge"
         " JOIN {s}.store_current c ON c.generation = e.output_generation"
         " JOIN {s}.store_reasons r ON r.edge = f.edge AND r.reason = f.reason"
         " LEFT JOIN {s}.store_keys k ON k.generation = e.input_generation AND k.ordinal = f.i"

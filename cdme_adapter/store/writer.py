@@ -18,7 +18,8 @@ from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import Finding, StoreVersionError
 from cdme_adapter.nodes import Outcome
 from cdme_adapter.store.migrations import migrate
-from cdme_adapter.store.schema import MAPS, SCHEMA, VERSION
+from cdme_adapter.store.rows import SPARSE, opened
+from cdme_adapter.store.schema import EDGE_TABLES, MAPS, SCHEMA, VERSION
 
 
 def sql_value(value: Any) -> str:
@@ -303,7 +304,7 @@ class StoreWriter:
         maps = f"SELECT map FROM {self.schema}.store_steps WHERE edge IN ({edges}) EXCEPT {others}"
         for table in MAPS:
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE map IN ({maps})")
-        for table in ("store_steps", "store_filtered", "store_carried", "store_reasons", "store_edges"):
+        for table in EDGE_TABLES:
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE edge IN ({edges})")
         for table in ("store_keys", "store_parts", "store_generations"):
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE generation = {generation}")
@@ -358,6 +359,16 @@ class StoreWriter:
         self.execute(
             f"INSERT INTO {self.schema}.store_filtered SELECT {edge}, i, clause, verdict"
             f" FROM {rows} ORDER BY i"
+        )
+
+    def filtered_chunks(self, edge: int, chunks: str) -> None:
+        """The same; ``chunks`` is a FROM item of (clause, verdict, chunk, n, bits)."""
+        few, many = f"{chunks} WHERE n < {SPARSE}", f"{chunks} WHERE n >= {SPARSE}"
+        self.execute(
+            f"INSERT INTO {self.schema}.store_filtered SELECT {edge}, i, clause, verdict"
+            f" FROM {opened(f'(FROM {few})')} ORDER BY i;"
+            f" INSERT INTO {self.schema}.store_filtered_bits SELECT {edge}, clause, verdict, chunk, n, bits"
+            f" FROM {many} ORDER BY clause, verdict, chunk"
         )
 
     def reasons(self, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -20,7 +20,7 @@ from cdme_adapter.capture.rules.shape import is_volatile
 from cdme_adapter.capture.rules.sources import plan_source
 from cdme_adapter.capture.rules.subquery import own_names, settle_subqueries
 from cdme_adapter.capture.rules.unnest import join_unnest
-from cdme_adapter.capture.scope import Env, FromGroup, Visible
+from cdme_adapter.capture.scope import Env, FromGroup, Visible, some_row
 from cdme_adapter.capture.sqltext import (
     as_written,
     conjuncts,
@@ -207,15 +207,15 @@ def _shown(join: exp.Join) -> str:
 def _check_cross(planner: Planner, join: exp.Join, groups: list[FromGroup], right: FromGroup) -> None:
     """A comma or CROSS JOIN removes everything when the other side is empty."""
     clause = planner.clause(Kind.JOIN_NO_MATCH, _shown(join) or join.this.sql(), join)
-    left_exists = [f"EXISTS (SELECT 1 FROM {group.sql})" for group in groups]
-    right_exists = [f"EXISTS (SELECT 1 FROM {right.sql})"]
+    left_exists = [some_row(f"FROM {group.sql}") for group in groups]
+    right_exists = [some_row(f"FROM {right.sql}")]
     left_ports = [port for group in groups for port in group.ports]
     for ports, others in ((left_ports, right_exists), (list(right.ports), left_exists)):
         if ports:
             reach = f"SELECT i FROM {{cur}} WHERE {' AND '.join(others)}"
             evidence = f"SELECT i, {{no_match}} AS verdict FROM {{cur}} WHERE NOT ({' AND '.join(others)})"
             names = frozenset(port.column for port in ports)
-            planner.check(StepCheck(clause, names, reach, evidence))
+            planner.check(StepCheck(clause, names, reach, evidence, passes=" AND ".join(others)))
 
 
 def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bool = False) -> FromGroup:

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.capture.plan import FALSE_VERDICT, CaseCheck, StepCheck
+from cdme_adapter.capture.rules.levels import level_checks
 from cdme_adapter.capture.rules.lookups import Around
 from cdme_adapter.capture.rules.shape import flag_clause, is_volatile
 from cdme_adapter.capture.rules.subquery import (
@@ -15,7 +16,7 @@ from cdme_adapter.capture.rules.subquery import (
     predicate_kind,
     settle_subqueries,
 )
-from cdme_adapter.capture.scope import Env, FromGroup, Visible, sides
+from cdme_adapter.capture.scope import Env, FromGroup, Visible, sides, some_row
 from cdme_adapter.capture.sqltext import (
     as_written,
     conjuncts,
@@ -158,12 +159,14 @@ class _Prefix:
 
     def others(self, component: frozenset[int]) -> list[str]:
         """Non-emptiness of every other component."""
-        return [f"EXISTS (SELECT 1 {self.body(c, [])})" for c in self.components.sets if c != component]
+        return [some_row(self.body(c, [])) for c in self.components.sets if c != component]
 
 
 def _check_prefixes(
     planner: Planner, parts: list[exp.Expr], clauses: list[int], groups: list[FromGroup]
 ) -> None:
+    for check in level_checks(parts, clauses, groups, planner.relations):
+        planner.check(check)
     every = tuple(v for group in groups for v in group.visible)
     owner = {v.alias: n for n, group in enumerate(groups) for v in group.visible}
     everything = frozenset(range(len(groups)))
