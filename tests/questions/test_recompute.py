@@ -69,7 +69,7 @@ def test_an_ephemeral_model_is_its_own_text(viewed: Any) -> None:
         viewed.questions().trace("eph2")
 
 
-def test_what_cannot_be_followed_is_opaque_and_what_fails_is_said(
+def test_what_cannot_be_followed_is_a_superset_and_what_fails_is_said(
     viewed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -78,8 +78,9 @@ def test_what_cannot_be_followed_is_opaque_and_what_fails_is_said(
     with monkeypatch.context() as patched:
         patched.setattr("cdme_adapter.pipeline.plan_query", refuse)
         answer = viewed.questions().trace("v", to="parents")
-    assert answer["count"] == 3 and answer["exactness"] == "opaque"
-    assert answer["records"][0]["witnesses"][0]["count"] is None
+    assert answer["count"] == 3 and answer["exactness"] == "superset"
+    (witnesses,) = answer["records"][0]["witnesses"]
+    assert witnesses["exactness"] == "superset" and witnesses["count"] == 5  # every row of the input
     viewed.con.execute("CREATE OR REPLACE VIEW v AS SELECT error('no luck') AS x FROM a")
     with pytest.raises(QuestionError, match="cannot be evaluated now"):
         viewed.questions().trace("v")
