@@ -30,10 +30,12 @@ from cdme_adapter.dbt_session import (
     whole_manifest,
 )
 from cdme_adapter.engines.base import Row
-from cdme_adapter.errors import CdmeError
+from cdme_adapter.errors import CdmeError, QuestionError
 from cdme_adapter.precompile import Precompiler
 from cdme_adapter.prove import prove
 from cdme_adapter.validation.before_run import Preflight, announce, judge, kept, refusal
+from cdme_adapter.validation.catalog import load_catalog
+from cdme_adapter.validation.command import candidate_of, exit_code, render, run_validate
 
 logger = AdapterLogger("CDME")
 _JUDGED = frozenset({"run", "build", "snapshot"})
@@ -177,14 +179,45 @@ class PreflightMixin(metaclass=AdapterMeta):
         handle = self.connections.get_thread_connection().handle
         return list(handle.cursor().execute(sql).fetchall())
 
+    def _cdme_validate(self, arguments: dict[str, Any]) -> tuple[str, bool]:
+        """``dbt run-operation cdme_validate``: text, and whether it is fine (docs/commands.md)."""
+        given = dict(arguments)
+        output, fail_on = given.pop("output", "table"), given.pop("fail_on", "error")
+        dry_run = bool(given.pop("dry_run", False))
+        select = given.pop("select", None)
+        candidate = candidate_of(given.pop("sql", None), given.pop("name", None), given.pop("yaml", None))
+        if given:
+            raise QuestionError(
+                f"cdme_validate has no argument {', '.join(sorted(given))}", code="BAD_ARGUMENTS",
+                remedy="arguments are select, sql, name, yaml, dry_run, fail_on and output",
+            )  # fmt: skip
+        manifest = whole_manifest(self.get_macro_resolver(), self._cdme_target)  # type: ignore[attr-defined]
+        existing = frozenset(load_catalog(self._cdme_read, statistics=False).relations)
+        compiled, _ = self._cdme_compile(manifest, list(manifest.nodes), existing, keep=not dry_run)
+        report = run_validate(
+            manifest_dict(manifest),
+            self._cdme_read,
+            project_dir=str(self.config.project_root),
+            target_path=self._cdme_target,
+            project_vars={**self.config.vars.to_dict(), **(self.config.cli_vars or {})},
+            compiled=compiled,
+            database=str(self.config.credentials.database or ""),
+            schema=str(self.config.credentials.schema or ""),
+            select=[select] if isinstance(select, str) else select,
+            candidate=candidate,
+            dry_run=dry_run,
+        )
+        text = json.dumps(report.as_json(), indent=2) if output == "json" else render(report)
+        return text, exit_code(report, fail_on) == 0
+
     def _cdme_compile(
-        self, manifest: Any, wanted: list[str], existing: frozenset[str]
+        self, manifest: Any, wanted: list[str], existing: frozenset[str], keep: bool = True
     ) -> tuple[dict[str, str], dict[str, str]]:
         if not hasattr(manifest, "ref_lookup"):  # before dbt 1.10 it was read from manifest.json
             from dbt.contracts.graph.manifest import Manifest
 
             manifest = Manifest.from_writable_manifest(manifest)
-        path = self._cdme_target / "cdme" / "compiled.json"
+        path = self._cdme_target / "cdme" / "compiled.json" if keep else None
         self._cdme_ahead.active = True
         try:
             ahead = Precompiler(

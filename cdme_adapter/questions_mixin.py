@@ -54,7 +54,7 @@ class QuestionsMixin(metaclass=AdapterMeta):
         """Answer a run-operation on the terminal; a violation fails it."""
         try:
             if operation == "validate":
-                text, fine = self._cdme_validate(arguments)
+                text, fine = self._cdme_validate(arguments)  # type: ignore[attr-defined]
             elif operation == "emit":
                 text, fine = self._cdme_emit(**arguments)
             else:
@@ -64,21 +64,6 @@ class QuestionsMixin(metaclass=AdapterMeta):
         print(text)
         if not fine:
             raise DbtRuntimeError(f"cdme_{operation}: not fine, see above")
-
-    def _cdme_validate(self, arguments: dict[str, Any]) -> tuple[str, bool]:
-        from cdme_adapter.validation.command import exit_code, render, run_validate
-
-        given = dict(arguments)
-        output, fail_on = given.pop("output", "table"), given.pop("fail_on", "error")
-        report = run_validate(
-            self._cdme_raw_manifest(),
-            self._cdme_rows,
-            project_dir=self.config.project_root,
-            target_path=self._cdme_target_path,
-            **given,
-        )
-        text = json.dumps(report.as_json(), indent=2) if output == "json" else render(report)
-        return text, exit_code(report, fail_on) == 0
 
     def _cdme_emit(
         self, timeout: float | None = None, discard: bool = False, output: str = "table"

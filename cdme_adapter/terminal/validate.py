@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def command(
 ) -> int:  # fmt: skip
     """Judge mappings before they run. Compile the project first: `dbt compile`."""
     from cdme_adapter.project import read_project
-    from cdme_adapter.validation.command import exit_code, render, run_validate
+    from cdme_adapter.validation.command import candidate_of, exit_code, render, run_validate
 
     project = read_project(common.project_dir, common.profiles_dir, common.target)
     path = Path(common.manifest) if common.manifest else project.manifest_path
@@ -53,7 +52,7 @@ def command(
         database=project.database_name,
         schema=project.schema,
         select=chosen if common.select or common.exclude else None,
-        candidate=_candidate(sql_file, name, yaml_file),
+        candidate=candidate_of(sql_file, name, yaml_file),
         dry_run=dry_run,
     )
 
@@ -67,21 +66,6 @@ def command(
 def _compiled(manifest: Any) -> dict[str, str]:
     """The compiled SQL of each node, from the manifest or from target/compiled."""
     return {key: texts[0] for key, node in manifest.nodes.items() if (texts := node.compiled)}
-
-
-def _candidate(sql_file: str | None, name: str | None, yaml_file: str | None) -> Any:
-    from cdme_adapter.validation.command import Candidate
-
-    if sql_file is None:
-        return None
-    if not name:
-        raise QuestionError("a candidate needs a name", code="BAD_ARGUMENTS", remedy="add --name my_model")
-    try:
-        sql = sys.stdin.read() if sql_file == "-" else Path(sql_file).read_text(encoding="utf-8")
-        yaml = Path(yaml_file).read_text(encoding="utf-8") if yaml_file else None
-    except OSError as error:
-        raise QuestionError(f"{error.filename}: {error.strerror}", code="BAD_ARGUMENTS") from error
-    return Candidate(sql, name, yaml, None if sql_file == "-" else sql_file)
 
 
 def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:

@@ -6,6 +6,7 @@ a report, a text and an exit code. Nothing is written but the cache below the ta
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from cdme_adapter.errors import QuestionError
 from cdme_adapter.validation.cache import Cache
 from cdme_adapter.validation.candidate import Compile, validate_candidate
 from cdme_adapter.validation.catalog import Execute, load_catalog
@@ -30,6 +32,23 @@ class Candidate:
     yaml: str | None = None
     file: str | None = None
     compile_sql: Compile | None = None
+
+
+def candidate_of(sql_file: str | None, name: str | None, yaml_file: str | None) -> Candidate | None:
+    """The candidate in these files; ``-`` is standard input, None no candidate.
+
+    Raises QuestionError where it has no name or a file cannot be read.
+    """
+    if sql_file is None:
+        return None
+    if not name:
+        raise QuestionError("a candidate needs a name", code="BAD_ARGUMENTS", remedy="add --name my_model")
+    try:
+        sql = sys.stdin.read() if sql_file == "-" else Path(sql_file).read_text(encoding="utf-8")
+        told = Path(yaml_file).read_text(encoding="utf-8") if yaml_file else None
+    except OSError as error:
+        raise QuestionError(f"{error.filename}: {error.strerror}", code="BAD_ARGUMENTS") from error
+    return Candidate(sql, name, told, None if sql_file == "-" else sql_file)
 
 
 def run_validate(

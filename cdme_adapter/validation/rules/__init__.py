@@ -44,6 +44,8 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("grain", grain.check),
     ("cardinality", cardinality.check),
     ("monoid", monoid.check),
+    ("empty_sum", monoid.check_empty),
+    ("float_sum", monoid.check_floats),
     ("order", order.check),
     ("total_order", total_order.check),
     ("determinism", determinism.check),

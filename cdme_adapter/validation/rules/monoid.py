@@ -30,6 +30,50 @@ def check(view: ModelView) -> Iterator[Said]:
                     yield from _judge(view, node, measure)
 
 
+def check_empty(view: ModelView) -> Iterator[Said]:
+    """MONOID_EMPTY: a sum over no rows is NULL and not 0, the identity (REQ-F-LDM-005)."""
+    for facts, node in _sums(view, exp.Sum):
+        if node.find_ancestor(exp.Coalesce) is not None:
+            continue
+        padded = [a for a, _ in sorted(attrs(node)) if a in facts.sources and facts.sources[a].padded]
+        whole = not facts.group and not facts.select.args.get("group")
+        if padded:
+            why = f"no row of {padded[0]} matches"
+        elif whole:
+            why = "there are no rows"
+        else:
+            continue
+        yield view.found(
+            "MONOID_EMPTY",
+            "info",
+            f"{short(node)} is NULL, not 0, where {why}",
+            f"write coalesce({short(node)}, 0) if nothing means zero",
+            node,
+        )
+
+
+def check_floats(view: ModelView) -> Iterator[Said]:
+    """FLOAT_SUM: adding doubles is not associative, so the order of rows shows in the last digits."""
+    for facts, node in _sums(view, exp.Sum, exp.Avg):
+        if view.typer.of(facts, node.this) in ("DOUBLE", "FLOAT"):
+            yield view.found(
+                "FLOAT_SUM",
+                "info",
+                f"{short(node)} adds up doubles: its last digits depend on the order of the rows",
+                "cast to DECIMAL, or use fsum() and favg()",
+                node,
+            )
+
+
+def _sums(view: ModelView, *kinds: type[exp.Expr]) -> Iterator[tuple[SelectFacts, exp.Expr]]:
+    """Aggregates of these kinds that group rows, each with its SELECT."""
+    for facts in view.analysis.selects if view.analysis else []:
+        for projection in [*facts.select.expressions, facts.select.args.get("having")]:
+            for node in facts.aggregates(projection) if projection is not None else []:
+                if isinstance(node, kinds):
+                    yield facts, node
+
+
 def _measures(facts: SelectFacts, node: exp.Expr) -> Iterator[Measure]:
     for alias, name in sorted(attrs(node)):
         source = facts.sources.get(alias)
