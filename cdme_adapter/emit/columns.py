@@ -57,6 +57,17 @@ class ColumnLineage:
 
     fields: Mapping[str, Uses]
     dataset: Uses
+    relations: tuple[Relation, ...] = ()
+    """Every relation that the query names, CTEs among them."""
+
+
+def relations_of(sql: str, database: str, schema: str) -> list[Relation]:
+    """The relations that a query names, CTEs among them; none where it cannot be read."""
+    try:
+        parsed = parse_one(sql, dialect="duckdb")
+    except (SqlglotError, RecursionError):
+        return []
+    return sorted({_relation(table, database, schema) for table in parsed.find_all(exp.Table)})
 
 
 class Unresolved(Exception):
@@ -76,8 +87,8 @@ def column_lineage(sql: str, columns: Columns, database: str, schema: str) -> Co
     try:
         parsed = parse_one(sql, dialect="duckdb")
         known: dict[str, Any] = {}
-        for table in parsed.find_all(exp.Table):
-            name = _relation(table, database, schema)
+        named = {_relation(table, database, schema) for table in parsed.find_all(exp.Table)}
+        for name in sorted(named):
             if name in columns:
                 known.setdefault(name[0], {}).setdefault(name[1], {})[name[2]] = dict(columns[name])
         tree = qualify(
@@ -90,7 +101,7 @@ def column_lineage(sql: str, columns: Columns, database: str, schema: str) -> Co
         walk = _Walk(columns)
         fields = {name: walk.column(root, name) for name in _names(root)}
         walk.whole(root)
-        return ColumnLineage(fields, walk.dataset)
+        return ColumnLineage(fields, walk.dataset, tuple(sorted(named)))
     except (SqlglotError, Unresolved, RecursionError, KeyError, ValueError):
         return None
 

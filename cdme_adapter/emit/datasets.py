@@ -19,11 +19,13 @@ from openlineage.client.facet_v2 import (
     ownership_dataset,
     schema_dataset,
 )
+from openlineage.client.serde import Serde
 
 from cdme_adapter.emit.catalog import Catalog
-from cdme_adapter.emit.columns import Relation, Uses, column_lineage
+from cdme_adapter.emit.columns import ColumnLineage, Relation, Uses, column_lineage, relations_of
 from cdme_adapter.emit.facts import NodeFacts, ProjectFacts
 from cdme_adapter.emit.names import PRODUCER
+from cdme_adapter.emit.remembered import Remembered
 
 Assertion = data_quality_assertions_dataset.Assertion
 
@@ -34,6 +36,7 @@ class Datasets:
 
     project: ProjectFacts
     catalog: Catalog
+    remembered: Remembered
     _facets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def name(self, node: NodeFacts) -> tuple[str, str]:
@@ -123,18 +126,28 @@ class Datasets:
         return self._facets.setdefault(node.id, facets)
 
     def _column_lineage(self, node: NodeFacts) -> Any:
-        """The facet of a model's query; None where one of its columns is not certain."""
+        """The facet of a model's query, as it was found before or is found now."""
         if not node.compiled or node.kind not in ("model", "snapshot"):
             return None
-        found = column_lineage(node.compiled, self.catalog.columns, node.database, node.schema)
+        known, facet = self.remembered.get(node.id, node.compiled)
+        if not known:
+            found = column_lineage(node.compiled, self.catalog.columns, node.database, node.schema)
+            facet = self._facet(node, found) if found is not None else None
+            named = found.relations if found else relations_of(node.compiled, node.database, node.schema)
+            relations = [*named, self._relation(node)]
+            self.remembered.put(node.id, node.compiled, relations, facet)
+        return facet
+
+    def _facet(self, node: NodeFacts, found: ColumnLineage) -> dict[str, Any] | None:
+        """The facet of a query; None where its columns are not those of the relation."""
         there = {name.lower(): name for name in self.catalog.columns.get(self._relation(node), {})}
-        if found is None or not {name.lower() for name in found.fields} <= there.keys():
+        if not {name.lower() for name in found.fields} <= there.keys():
             return None
         known = {
             (facts.database.lower(), facts.schema.lower(), facts.identifier.lower()): self.name(facts)
             for facts in (*self.project.parents_of(node), node)
         }
-        return column_lineage_dataset.ColumnLineageDatasetFacet(
+        made = column_lineage_dataset.ColumnLineageDatasetFacet(
             fields={
                 there[name.lower()]: column_lineage_dataset.Fields(inputFields=self._fields(uses, known))
                 for name, uses in found.fields.items()
@@ -142,6 +155,7 @@ class Datasets:
             dataset=self._fields(found.dataset, known),
             producer=PRODUCER,
         )
+        return dict(Serde.to_dict(made))
 
     def _fields(
         self, uses: Uses, known: Mapping[Relation, tuple[str, str]]

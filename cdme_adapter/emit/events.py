@@ -33,6 +33,7 @@ from cdme_adapter.emit.facts import NodeFacts, ProjectFacts
 from cdme_adapter.emit.ledger_facet import ledger_facet
 from cdme_adapter.emit.messages import public_message
 from cdme_adapter.emit.names import PRODUCER, JobRun
+from cdme_adapter.emit.remembered import Remembered
 
 _ENDS = {
     "committed": RunState.COMPLETE, "inlined": RunState.COMPLETE, "passed": RunState.COMPLETE,
@@ -50,11 +51,12 @@ class Story:
     ledger: Mapping[str, Any]
     project: ProjectFacts
     catalog: Catalog
+    remembered: Remembered
     datasets: Datasets = field(init=False)
     edges: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.datasets = Datasets(self.project, self.catalog)
+        self.datasets = Datasets(self.project, self.catalog, self.remembered)
         for edge in self.ledger["edges"]:
             self.edges.setdefault(edge["model"], []).append(edge)
         times = [n[k] for n in self.ledger["nodes"] for k in ("started_at", "finished_at") if n.get(k)]

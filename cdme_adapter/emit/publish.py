@@ -14,6 +14,7 @@ from cdme_adapter.emit.catalog import Catalog
 from cdme_adapter.emit.delivery import deliver, prepare
 from cdme_adapter.emit.events import Story
 from cdme_adapter.emit.facts import ProjectFacts
+from cdme_adapter.emit.remembered import Remembered
 from cdme_adapter.engines.base import Execute
 
 
@@ -36,11 +37,14 @@ def keep_events(
     """Build the events of ledgers and put them into the outbox; how many."""
     client = OpenLineageClient()
     project, catalog = facts(), Catalog.read(execute)
+    remembered = Remembered(catalog)
+    remembered.read(execute, schema)
     count = 0
     for ledger in ledgers:
-        made = Story(ledger, project, catalog).events()
+        made = Story(ledger, project, catalog, remembered).events()
         texts = [text for event in made if (text := prepare(client, event)) is not None]
         count += outbox.put(execute, schema, ledger["run_id"], texts)
+    remembered.write(execute, schema)
     return count
 
 

@@ -29,6 +29,7 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_files``: the file behind the rows of an external model, and whether it is in its place.
 * ``store_totals``: control totals of an edge; ``class`` is that of the records, or ``input``.
 * ``store_unaccounted``: ordinals of unaccounted records of an edge, the first thousand.
+* ``store_columns``: the column lineage of each model's present SQL, so that a run need not find it anew.
 * ``store_outbox``: OpenLineage events, in order; ``sent_at`` is NULL until a collector has one.
 """
 
@@ -114,6 +115,7 @@ TABLES: dict[str, str] = {
         "total VARCHAR, exact BOOLEAN"
     ),
     "store_unaccounted": "run_id VARCHAR, model VARCHAR, input VARCHAR, i BIGINT",
+    "store_columns": "node VARCHAR, mark VARCHAR, relations VARCHAR, lineage VARCHAR",
     "store_outbox": "run_id VARCHAR, position BIGINT, event VARCHAR, sent_at TIMESTAMPTZ",
 }
 

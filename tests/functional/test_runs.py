@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 from tests.functional.project import Project, counts, release
 
@@ -164,7 +165,7 @@ def test_many_runs_do_not_grow_the_store(project: Project) -> None:
         )[0])  # fmt: skip
     # Of each replaced generation one row stays: the hash of what a run left.
     assert len({one[:6] + one[7:] for one in sizes}) == 1
-    assert {later[6] - one[6] for one, later in zip(sizes, sizes[1:], strict=False)} == {4}
+    assert {later[6] - one[6] for one, later in pairwise(sizes)} == {4}
     assert sizes[0][0] > 0
     assert project.one("SELECT count(*) FROM cdme.runs") == 5
 
