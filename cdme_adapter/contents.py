@@ -12,6 +12,7 @@ from typing import Any
 
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import FINGERPRINT_CELLS, columns_of, quote
+from cdme_adapter.store.parts import rows_map
 from cdme_adapter.store.writer import StoreWriter
 
 MARK = "content:"
@@ -84,9 +85,14 @@ def remember_content(execute: Execute, store: StoreWriter, generation: int, rela
     found = content_of(execute, relation)
     if found is None:
         return
+    earlier = (  # edges of runs that wrote other rows of a table changed in place
+        f"SELECT edge FROM {store.schema}.store_steps WHERE step = 0"
+        f" AND map <> {rows_map(generation, generation)}"
+    )
     inputs = execute(
         f"SELECT input, max(input_generation) FROM {store.schema}.store_edges"
-        f" WHERE output_generation = {generation} GROUP BY input ORDER BY input"
+        f" WHERE output_generation = {generation} AND edge NOT IN ({earlier})"
+        " GROUP BY input ORDER BY input"
     )
     held = Content(found.rows, found.whole, found.columns, {row[0]: row[1] for row in inputs})
     store.mark(generation, held.text())

@@ -80,6 +80,8 @@ class Graph:
     def path(self, edge: Edge) -> tuple[str, ...]:
         """The nodes from a model to an input, the views in between included, both ends too."""
         ends = (edge.model, edge.input)
+        if edge.id < 0:  # by key, from one content of a relation to another
+            return (edge.input,)
         if ends not in self._views:
             self._views[ends] = (edge.model, *self._between(*ends), edge.input)
         return self._views[ends]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.by_key import ByKey
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.downstream import exposures_of, views_of
 from cdme_adapter.lineage.export import export_layers
@@ -38,8 +39,8 @@ def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
     relation = ctx.resolve(question.relation)
     generation = _present(ctx, relation)
     start, fresh = _starts(ctx, generation)
-    down = _Downstream(ctx, question.role, start, fresh)
-    with Scratch(ctx.store.con) as scratch:
+    with Scratch(ctx.store.con) as scratch, ByKey(ctx) as by_key:
+        down = _Downstream(ctx, question.role, start, fresh, by_key)
         asked = scratch.name()
         table = ctx.need_table(generation)
         count = select_ordinals(ctx.store, table, question.where, question.order_by, asked)
@@ -49,7 +50,7 @@ def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
         walk = Walk(ctx.graph, scratch, forward=True)
         every, _ = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")
         whole = Layer(every, {0: 0} if count else {}, count)
-        layers = walk.run(start, whole, down.hops)
+        layers = down.run(walk, whole)
         reaches = totals(ctx, layers)
         each = layers if count == 1 else _each(walk, down, picked)
         records = _records(ctx, question, down.start, picked, each)
@@ -102,8 +103,14 @@ def _starts(ctx: Context, generation: Generation) -> tuple[Node, list[Node]]:
 class _Downstream:
     """The hops from what is in a relation now, and the models that read something older."""
 
-    def __init__(self, ctx: Context, role: str, start: Node, fresh: list[Node]) -> None:
+    def __init__(self, ctx: Context, role: str, start: Node, fresh: list[Node], by_key: ByKey) -> None:
         self.ctx, self.role, self.start, self.fresh = ctx, role, start, fresh
+        self.by_key = by_key
+
+    def run(self, walk: Walk, layer: Layer) -> Layers:
+        """What a layer of the start reaches; contents of then, on the way by key, are not shown."""
+        found = walk.run(self.start, layer, self.hops)
+        return {key: held for key, held in found.items() if key[0] not in self.by_key.nodes}
 
     def hops(self, node: Node) -> list[tuple[Edge, Node]]:
         """The live edges that lead on from a node."""
@@ -111,7 +118,7 @@ class _Downstream:
         found = [hop for each in nodes for hop in self.ctx.graph.children(each)]
         if self.role == "direct":
             found = [hop for hop in found if hop[0].role is Role.DIRECT]
-        return found
+        return found + self.by_key.hops(node, node == self.start)
 
     def staleness(self, ctx: Context, layers: Layers) -> tuple[Stale, list[str]]:
         """Whether something downstream was made from an older content of what was reached."""
@@ -119,7 +126,7 @@ class _Downstream:
         followed = {e.id for node in reached for e, _ in self.hops(node)}
         behind = {
             edge.model
-            for node in {*reached, *ordered(self.start, self.hops)}
+            for node in {*reached, *ordered(self.start, self.hops)} - self.by_key.nodes
             for edge in ctx.store.live_edges_from(node.relation)
             if edge.id not in followed and (self.role == "all" or edge.role is Role.DIRECT)
         }
@@ -134,7 +141,7 @@ def _each(walk: Walk, down: _Downstream, picked: list[int]) -> Layers:
     """What each of the picked records reaches."""
     table = walk.scratch.table_of(["tag", "ord"], list(enumerate(picked)))
     layer = Layer(table, {at: at for at in range(len(picked))}, len(picked))
-    return walk.run(down.start, layer, down.hops)
+    return down.run(walk, layer)
 
 
 def _records(

@@ -150,9 +150,10 @@ def _judged(
     edges: list[Edge],
     broken: dict[str, list[tuple[str, Any]]],
 ) -> Iterator[Audit]:
-    direct = {e.input: e for e in edges if e.role is Role.DIRECT}
+    every = [e for e in edges if e.role is Role.DIRECT]
+    direct = {e.input: e for e in sorted(every, key=lambda e: e.own)}  # the last run's, where it has one
     if law == "covered_output":
-        opaque = any(e.exactness is Exactness.OPAQUE for e in direct.values())
+        opaque = any(e.exactness is Exactness.OPAQUE for e in every)
         verdict = "violation" if broken else "unknown" if opaque else "exact"
         yield _broken(None, law, generation.row_count or 0, verdict, broken.get("", []))
         return

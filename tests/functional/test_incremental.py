@@ -209,6 +209,17 @@ def test_the_equation_is_the_tables(shops: Shop) -> None:
         assert Counter(filtered) == Counter(others), name
 
 
+def test_what_a_merge_discards_is_merge_skipped(shops: Shop) -> None:
+    """In the second run 5 is not greater than what is there, and 8 may not be inserted; 3 was replaced."""
+    rows = shops.project.sql(
+        "SELECT json_extract_string(r, '$.kind'), json_extract_string(r, '$.verdict'),"
+        " CAST(json_extract(r, '$.count') AS INTEGER) FROM (SELECT unnest(CAST(reasons AS JSON[])) AS r"
+        f" FROM cdme.store_ledger WHERE run_id = '{shops.ids[1]}' AND model = 'model.shop.merged_if')"
+    )
+    told = {(row[0], row[1]): row[2] for row in rows}
+    assert told == {("where", "false"): 1, ("merge_skipped", "excluded"): 2}
+
+
 def test_without_a_stable_key_the_account_is_unknown(shops: Shop) -> None:
     account = shops.project.ledger("unkeyed")["bare"]
     assert account["status"] == "UNKNOWN" and "stable key" in account["why"]
@@ -256,6 +267,20 @@ def test_what_was_consulted_of_the_table_itself(shops: Shop) -> None:
         assert [(e["role"], e["exactness"]) for e in own] == (
             [] if run == 1 else [("indirect", "opaque")]
         ), record
+
+
+def test_impact_follows_what_was_read_then_by_its_key(shops: Shop) -> None:
+    """The first rows were read from a content of the source that is gone; the key finds them."""
+    expected = {
+        name: shops.project.one(f"SELECT count(*) FROM {name} WHERE list_contains(rids, 1)")
+        for name in ("added", "grouped", "merged_in_part", "merged_by_clauses", "replaced")
+    }
+    answer = shops.ask("impact", "lake.raw", "rid = 1")
+    reached = {entry["relation"].split(".")[-1]: entry["count"] for entry in answer["totals"]}
+    assert {name: reached.get(name, 0) for name in expected} == expected
+    assert expected["added"] == 1 and expected["replaced"] == 0
+    assert "source.shop.lake.raw" not in {entry["relation"] for entry in answer["totals"]}
+    assert answer["stale"] is True
 
 
 def test_no_map_is_left_that_no_edge_names(shops: Shop) -> None:
