@@ -406,6 +406,13 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             return plain(parsed_model, compiled_code)
         return self.connections.get_response(None)
 
+    def add_query(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement; the one that copies a seed's file notes lines that do not parse."""
+        journey = self._journey
+        if journey is not None and journey.node.resource_type == "seed":
+            sql = journey.noting(self._cdme_execute, sql)
+        return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
+
     # -- commit ----------------------------------------------------------------------------------
 
     def commit_if_has_connection(self) -> None:

@@ -41,6 +41,7 @@ from cdme_adapter.increment import Increment
 from cdme_adapter.locate import file_line, search_line
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
+from cdme_adapter.refine.files import forget_lines, noting_copy, write_lines
 from cdme_adapter.refine.records import Hidden
 from cdme_adapter.refine.refinery import CircuitOpen, Refinery
 from cdme_adapter.refine.rewriting import without_lines
@@ -48,6 +49,7 @@ from cdme_adapter.refine.sources import resolve_all, write_chains, write_sources
 from cdme_adapter.refine.verdict import THRESHOLD
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
 from cdme_adapter.settle_indirect import IndirectSettlement, Steps
+from cdme_adapter.store.rejects import RejectEdge
 from cdme_adapter.store.rows import opened
 from cdme_adapter.store.writer import EdgeRow, Generation, StoreWriter
 from cdme_adapter.totals import Total
@@ -105,6 +107,8 @@ class Journey:
     in_place: bool = False
     """Whether the model's query makes a delta of a table that stays."""
     refinery: Refinery | None = None
+    file_edge: tuple[RejectEdge, int] | None = None
+    """Of a seed: the edge from its file, and the ordinal of its first line that did not parse."""
     overdrawn: GateError | None = None
     hidden: Callable[[str], Hidden] = lambda node: {}
     """The SQL that stands for personal columns of a node, by column."""
@@ -528,9 +532,20 @@ class Journey:
         self.refinery.emit(execute, self.refinery.rewritten.sql)
         return sql.replace(query, self.refinery.good, 1)
 
+    def noting(self, execute: Execute, sql: str) -> str:
+        """A seed's statement; where refinements are declared, its COPY notes lines that do not parse."""
+        copy = noting_copy(sql)
+        if copy == sql or not (self.config.refine or self.config.cast):
+            return sql
+        self.prepare_errors()
+        forget_lines(execute)
+        return copy
+
     def refine_table(self, execute: Execute, target: Target) -> None:
         """Take the bad rows out of a table that was built without a query that could be wrapped."""
-        if self.refinery is None and self.node.resource_type != "seed":
+        if self.node.resource_type == "seed":
+            return  # its file is compared with its table first
+        if self.refinery is None:
             self.prepare_errors()
         if self.refinery is not None and self.refinery.emission is None:
             self.refinery.emit_table(execute, target.quoted)
@@ -539,7 +554,10 @@ class Journey:
         """Write the model's error records beside its account."""
         if self.refinery is None:
             return resolve_all(store, self.node.id, self.run_id)
+        lines, offset = self.refinery.lines, self.refinery.numbered
         self.refinery.write(execute, store, self.run_id, self.generation)
+        if lines:
+            write_lines(execute, store, self, offset, self.file_edge)
 
     def stop(self, execute: Execute, store: StoreWriter, error: CircuitOpen) -> None:
         """Write the errors of the sample that opened the circuit breaker, with their sources."""

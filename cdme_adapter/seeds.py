@@ -15,6 +15,7 @@ from cdme_adapter.engines.rows import literal
 from cdme_adapter.generations import InputGeneration
 from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.provenance import Exactness, Role, stable_id
+from cdme_adapter.refine.seeds import refine_seed, write_seed_sources
 from cdme_adapter.store.writer import Generation, StoreWriter
 
 
@@ -23,42 +24,49 @@ def settle_seed(
 ) -> None:
     """Account for the file of a seed in the seed's own transaction."""
     source = f"file.{seed['shown']}"
-    reader = _reader(execute, target, seed)
+    reader = _reader(execute, target, seed, journey.refinery is not None)
     count = int(execute(f"SELECT count(*) FROM {reader}")[0][0])
+    same = _in_order(execute, target, reader)
+    errors = refine_seed(journey, execute, target)
     journey.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
     journey._register_output(execute, store, target)
-    same = _in_order(execute, target, reader)
     exactness = Exactness.EXACT if same else Exactness.OPAQUE
     why = "" if same else "the rows of the table are not the rows of the file in order"
     edge = stable_id("edge", journey.run_id, journey.node.id, source, Role.DIRECT.value)
     number = stable_id("generation", source, journey.run_id)
-    store.generation(Generation(number, source, journey.run_id, "file", "", "", seed["shown"], count))
-    seen = InputGeneration(number, journey.run_id, count)
+    store.generation(
+        Generation(number, source, journey.run_id, "file", "", "", seed["shown"], count + errors.lines)
+    )
+    seen = InputGeneration(number, journey.run_id, count + errors.lines)
     journey._edge(store, edge, source, Role.DIRECT, exactness, "1:1" if same else None, seen, why)
     if same:
-        first = f"(SELECT min(rowid) FROM {target.quoted})"
-        pairs = f"SELECT rowid - {first} AS o, rowid - {first} AS i FROM {target.quoted}"
-        store.chain(edge, 0, [(stable_id("map", str(edge)), pairs)])
-    contributed = count if same else 0
-    status = judge(Role.DIRECT, exactness, count, contributed, 0, 0, count - contributed)
+        store.chain(edge, 0, [(stable_id("map", str(edge)), errors.pairs(target))])
+        write_seed_sources(store, journey, errors, edge, source, seed["shown"], count)
+    contributed = count - errors.rows if same else 0
+    wrong = errors.rows + errors.lines if same else 0
+    count += errors.lines
+    status = judge(Role.DIRECT, exactness, count, contributed, 0, wrong, count - contributed - wrong)
     journey.entries.append(
         LedgerEntry(
             journey.run_id, journey.node.id, source, Role.DIRECT, exactness,
-            journey.config.lineage_mode, "1:1" if same else None, count, contributed, 0, 0,
-            count - contributed if same else None, 0, journey.output_count, status, (), 0, why,
+            journey.config.lineage_mode, "1:1" if same else None, count, contributed, 0, wrong,
+            count - contributed - wrong if same else None, 0, journey.output_count, status, (), 0, why,
         )
     )  # fmt: skip
     journey.captured = True
 
 
-def _reader(execute: Execute, target: Target, seed: dict[str, Any]) -> str:
+def _reader(execute: Execute, target: Target, seed: dict[str, Any], noted: bool) -> str:
     """read_csv over the file with the table's own types."""
     columns = execute(f"SELECT column_name, column_type FROM (DESCRIBE {target.quoted})")
     types = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
-    return (
+    more = ", ignore_errors = true" if noted else ""
+    reader = (
         f"read_csv({literal(seed['path'])}, header = true, delim = {literal(seed['delimiter'])},"
-        f" columns = {{{types}}}, auto_detect = false)"
+        f" columns = {{{types}}}, auto_detect = false{more})"
     )
+    # A line that does not parse is one only where its columns are read: read them all.
+    return f"(SELECT * FROM {reader} AS s WHERE hash(s) IS NOT NULL)" if noted else reader
 
 
 def _in_order(execute: Execute, target: Target, reader: str) -> bool:

@@ -18,6 +18,7 @@ from cdme_adapter.store.reader import literal
 from cdme_adapter.store.rejects import chains_of, routed_by
 
 SHOWN_SOURCES = 5
+NOT_PARSED = "not_parsed"
 _COLUMNS = (
     "run_id", "model", "generation", "reject", "failure_type", "failed", "offending_values", "record",
     "record_hash", "first_run_id", "first_seen", "resolved_run_id", "resolved_at",
@@ -79,6 +80,10 @@ def _entry(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
     for name in ("offending_values", "record"):
         row[name] = _masked(row[name], masked)
     row["failed"] = list(row["failed"] or ())
+    if row["failure_type"] == NOT_PARSED and isinstance(row["offending_values"], dict):
+        said = row["offending_values"]
+        for source in sources:
+            source["keys"] = [{"file": said.get("file"), "line": said.get("line")}]
     first = sources[0] if sources else {}
     keys = first.get("keys") or [None]
     return {

@@ -18,6 +18,7 @@ from cdme_adapter.errors import CdmeError, Finding, Place
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.refine.checks import Check, bind, checks_of, skipped_tests
 from cdme_adapter.refine.emission import EMITTED, ORDINAL, Emission
+from cdme_adapter.refine.files import ERRORS, collect_lines, forget_lines, reads_csv
 from cdme_adapter.refine.inputs import error_clauses
 from cdme_adapter.refine.records import (
     INPUT_REJECTS,
@@ -53,6 +54,8 @@ class Refinery:
     """The records of refined inputs, and those of them that were kept out."""
     in_place: bool = False
     """Whether the rows are a delta of a table that stays: earlier errors are not all judged anew."""
+    lines: int = 0
+    """Lines of files that did not parse."""
     _begun: bool = False
 
     @classmethod
@@ -71,6 +74,8 @@ class Refinery:
 
     def rewrite(self, execute: Execute, compiled: str, nodes: Nodes) -> str:
         """The model's SQL with what ``cast`` and ``refine_inputs`` ask for; raises ConfigError."""
+        if reads_csv(compiled):
+            forget_lines(execute)
         self.rewritten = rewrite(execute, compiled, self.node, nodes, self.config)
         return self.rewritten.sql
 
@@ -99,6 +104,8 @@ class Refinery:
             if emission.emitted < breaker.sample:
                 return
         emission.run(execute, select)
+        if self.rewritten is not None and ERRORS in self.rewritten.sql:
+            self.lines = collect_lines(execute)
 
     def emit_table(self, execute: Execute, relation: str) -> None:
         """Take the bad rows out of a table that was built without CDME."""
@@ -179,11 +186,17 @@ class Refinery:
         return f"(SELECT {ORDINAL} + {offset} AS o, i FROM temp.{INPUT_REJECTS})"
 
     @property
+    def numbered(self) -> int:
+        """How many error records have a number already: the lines of files come after them."""
+        return self.totals[1] - self.lines
+
+    @property
     def totals(self) -> tuple[int, int]:
         """Records that were judged, and records that were rejected, of inputs and output together."""
         emission = self.emission
         emitted, rejected = (emission.emitted, emission.rejected) if emission else (0, 0)
-        return emitted + self.input_emitted, rejected + self.input_rejected
+        beside = self.input_rejected + self.lines
+        return emitted + self.input_emitted + self.lines, rejected + beside
 
     def findings(self) -> list[Finding]:
         """What the error domain has to say to the gate."""
@@ -205,10 +218,10 @@ class Refinery:
             return found + exceeded
         rejected = self.totals[1]
         if rejected:
+            what = describe(emission, rejected - emission.rejected)
             found.append(
-                Finding("ERRORS", f"{rejected:,} records went to the error domain, "
-                        f"{describe(emission, self.input_rejected)}", "info", self.node.id, self.place,
-                        "look at them with `cdme errors`")
+                Finding("ERRORS", f"{rejected:,} records went to the error domain, {what}", "info",
+                        self.node.id, self.place, "look at them with `cdme errors`")
             )  # fmt: skip
         return found
 

@@ -14,6 +14,7 @@ from cdme_adapter.errors import ConfigError, Place, UnsupportedConstruct
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.refine.casts import CastNotFound, try_casts
 from cdme_adapter.refine.checks import Check, bind, checks_of
+from cdme_adapter.refine.files import note_lines, reads_csv
 from cdme_adapter.refine.inputs import InputNotRefined, keep_out
 
 
@@ -30,7 +31,7 @@ class Rewritten:
 def rewrite(execute: Execute, compiled: str, node: NodeInfo, nodes: Nodes, config: CdmeConfig) -> Rewritten:
     """The rewritten SQL of a model; raises ConfigError for what cannot be done to it."""
     if not config.cast and not config.refine_inputs:
-        return Rewritten(compiled)
+        return Rewritten(_noting(execute, compiled))
     option = "cast" if config.cast else "refine_inputs"
     try:
         prove_round_trip(execute, compiled)
@@ -41,6 +42,8 @@ def rewrite(execute: Execute, compiled: str, node: NodeInfo, nodes: Nodes, confi
             for number, (ident, check) in enumerate(numbered):
                 by_input.setdefault(ident, []).append((number, check))
             keep_out(tree, nodes, by_input)
+        if reads_csv(compiled):
+            note_lines(tree)
         helpers = {helper.name: helper.check for helper in try_casts(tree, config.cast)}
         sql = render(tree)
         execute(f"DESCRIBE {sql}")
@@ -53,6 +56,20 @@ def rewrite(execute: Execute, compiled: str, node: NodeInfo, nodes: Nodes, confi
         raise _refused(option, str(error).splitlines()[0], node) from error
     placed = {name: replace(check, file=node.file) for name, check in helpers.items()}
     return Rewritten(sql, placed, tuple(numbered))
+
+
+def _noting(execute: Execute, compiled: str) -> str:
+    """The SQL with its scans of CSV files noting lines that do not parse; as it is, where it cannot be
+    read with certainty."""
+    if not reads_csv(compiled):
+        return compiled
+    try:
+        prove_round_trip(execute, compiled)
+        tree = parse(compiled)
+        note_lines(tree)
+        return render(tree)
+    except UnsupportedConstruct:
+        return compiled
 
 
 def _refused(option: str, why: str, node: NodeInfo) -> ConfigError:

@@ -17,7 +17,7 @@ def describe(emission: Emission, of_inputs: int = 0) -> str:
     renamed, a unit changed or the refinement is wrong, and looking at single records will not help.
     """
     if of_inputs and not emission.rejected:
-        return f"data: {of_inputs:,} records of inputs were kept out"
+        return f"data: {of_inputs:,} records of inputs were kept out or did not parse"
     counts = sorted(emission.counts().items(), key=lambda item: -item[1])
     told = ", ".join(f"{name} {count:,}" for name, count in counts[:5])
     alike = len(emission.masks) == 1 and emission.rejected == emission.emitted > 1
