@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from cdme_adapter.capture.plan import ROOT, CapturePlan, Node, Port
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.provenance import Role
+from cdme_adapter.shared_sets import WORTH, shared_sets
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,20 @@ class Maps:
             f"JOIN (SELECT o, count(*) AS n FROM {first.sql} GROUP BY o) AS b ON a.i = b.o"
         )
         return int(counted[0][0] or 0)
+
+    def shared(self, chain: Chain, most: int) -> Chain:
+        """The chain with maps of more than ``most`` pairs, twice over, as shared sets."""
+        found: list[Map] = []
+        for part in chain:
+            large = part.pairs > WORTH * most and not part.one_i and not part.one_o
+            sets = (
+                shared_sets(self.execute, lambda sql: self.new("sets", sql), part.sql, part.pairs)
+                if large else None
+            )  # fmt: skip
+            found += [part] if sets is None else [
+                Map(sets.to, sets.outputs, True), Map(sets.of, sets.held),
+            ]  # fmt: skip
+        return tuple(found)
 
     def fan(self, chains: tuple[Chain, ...], contributed: int) -> tuple[int, int]:
         """Whether an output has several inputs and an input several outputs: 1 or 2 (many).

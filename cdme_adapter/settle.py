@@ -340,6 +340,8 @@ class Settlement:
             missing, unaccounted = unknown.rows, unknown.count
         chains = tuple(self.maps.chains(self.plan.root, relation))
         per_output, per_input = self.maps.fan(chains, live.count)
+        most = live.count + self._count(f"temp.{ROOT_ROWS}")
+        chains = tuple(self.maps.shared(chain, most) for chain in chains)
         return InputAccount(
             relation, universe.count, live.count, filtered, unaccounted,
             tuple((*c[:-1], c[-1].over(dense.over(c[-1].sql, "o"))) for c in chains),

@@ -13,6 +13,7 @@ from cdme_adapter.capture.plan import ROOT, CapturePlan, Frame, Held, Lookup, No
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.shared_sets import shared_sets
 
 ROOT_ROWS = "cdme_root"
 _WORTH = 2
@@ -74,11 +75,15 @@ class IndirectSettlement:
             dense = ordinals(self.execute, self.plan.relations[relation].quoted)
             if self.rejects:
                 indirect = [self._accepted(chain) for chain in indirect]
-            shared = [shared_sets(self.execute, self._new, chain) for chain in indirect]
+            shared = [tuple(part for step in chain for part in self._shared(step)) for chain in indirect]
             self.found[relation] = tuple(
                 (*chain[:-1], self._dense(dense.over(chain[-1].sql, "o"), chain[-1].rows, relation))
                 for chain in shared
             )
+
+    def _shared(self, step: Step) -> Steps:
+        sets = None if step.ranged else shared_sets(self.execute, self._new, step.sql, step.rows)
+        return (step,) if sets is None else (Step(sets.to, sets.outputs), Step(sets.of, sets.held))
 
     def _accepted(self, chain: Steps) -> Steps:
         first = chain[0]
@@ -268,37 +273,16 @@ class IndirectSettlement:
         if link.ranged:
             return (link, *chain)
         rows = f"{link.sql} AS a JOIN {first.sql} AS b ON a.i = b.o"
-        expanded = int(self.execute(f"SELECT count(*) FROM {rows}")[0][0])
-        if expanded <= max(link.rows, first.rows):
+        if self._expanded(link, first) <= max(link.rows, first.rows):
             inner = "b.lo, b.hi" if first.ranged else "b.i"
             return (self._step(f"SELECT DISTINCT a.o, {inner} FROM {rows}", first.ranged), *chain[1:])
         used = f"SELECT {first.columns} FROM {first.sql} WHERE o IN (SELECT i FROM {link.sql})"
         return (link, self._step(used, first.ranged), *chain[1:])
 
-
-def shared_sets(execute: Execute, new: object, chain: Steps) -> Steps:
-    """Where many rows have the same witnesses, let them share one set of them.
-
-    A cross product under GROUP BY gives each of its groups all rows of the other side.
-    """
-    return tuple(part for step in chain for part in _shared(execute, new, step))
-
-
-def _shared(execute: Execute, new: object, step: Step) -> Steps:
-    assert callable(new)
-    if step.ranged:
-        return (step,)
-    outputs, inputs = execute(f"SELECT count(DISTINCT o), count(DISTINCT i) FROM {step.sql}")[0]
-    if step.rows <= _WORTH * (outputs + inputs):
-        return (step,)
-    sets = new(
-        "SELECT row_number() OVER () - 1 AS s, held, outputs FROM (SELECT held, list(o) AS outputs FROM"
-        f" (SELECT o, list_sort(list(i)) AS held FROM {step.sql} GROUP BY o) GROUP BY held)"
-    )
-    inner = int(execute(f"SELECT coalesce(sum(len(held)), 0) FROM {sets}")[0][0])
-    if _WORTH * (outputs + inner) > step.rows:
-        return (step,)
-    return (
-        Step(f"(SELECT unnest(outputs) AS o, s AS i FROM {sets})", outputs),
-        Step(f"(SELECT s AS o, unnest(held) AS i FROM {sets})", inner),
-    )
+    def _expanded(self, link: Step, first: Step) -> int:
+        """How many rows the composition has, repetitions included, without making them."""
+        counted = self.execute(
+            f"SELECT sum(a.n * b.n) FROM (SELECT i, count(*) AS n FROM {link.sql} GROUP BY i) AS a "
+            f"JOIN (SELECT o, count(*) AS n FROM {first.sql} GROUP BY o) AS b ON a.i = b.o"
+        )
+        return int(counted[0][0] or 0)
