@@ -605,8 +605,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         interrupted = isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit))
         outcomes = self._cdme_listener.take()
         if run is None:
-            if outcomes and command_name() in COMMANDS and is_configured():
-                self._cdme_tell_outcomes(outcomes, interrupted)
+            if command_name() in COMMANDS and is_configured():
+                self._cdme_tell_outcomes(outcomes, sys.exc_info()[1])
             return
         self._cdme_run = None
         retried = retried_ids(run.target_path)

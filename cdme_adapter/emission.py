@@ -5,6 +5,7 @@ A collector can be dead, slow or wrong: the run is none of these. What goes wron
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,17 +65,21 @@ class Teller:
 
 
 def ledger_of_outcomes(
-    run_id: str, command: str, outcomes: Mapping[str, Outcome], interrupted: bool
+    run_id: str, command: str, outcomes: Mapping[str, Outcome], failure: BaseException | None = None
 ) -> dict[str, Any]:
-    """What a command without a ledger did (``dbt test``), in the shape of one, for its events."""
+    """What a command without a ledger did (``dbt test``, or a run that was refused), in the shape of
+    one, for its events. ``failure`` is what ended it before its time."""
+    interrupted = isinstance(failure, (KeyboardInterrupt, SystemExit))
     states = {"pass": "passed", "success": "committed", "warn": "warned", "skipped": "skipped"}
-    status = "FAILED" if any(o.failed for o in outcomes.values()) else "COMPLETE"
+    status = "FAILED" if failure or any(o.failed for o in outcomes.values()) else "COMPLETE"
+    now = _text(dt.datetime.now(dt.timezone.utc))
     return {
         "run_id": run_id,
         "command": command,
         "status": "INTERRUPTED" if interrupted else status,
-        "started_at": None,
-        "finished_at": None,
+        "started_at": None if outcomes else now,
+        "finished_at": None if outcomes else now,
+        "problem": str(failure) if failure and not interrupted else "",
         "edges": [],
         "findings": [],
         "nodes": [

@@ -19,13 +19,23 @@ class TellingMixin(metaclass=AdapterMeta):
     """Beneath the capture; the connection that it writes on is the capture's own."""
 
     config: Any
+    connections: Any
     _cdme_side_execute: Any
     _cdme_close_side: Any
 
-    def _cdme_tell_outcomes(self, outcomes: dict[str, Outcome], interrupted: bool) -> None:
-        """The events of a command that ran no model: ``dbt test``."""
+    _cdme_told = ""
+
+    def _cdme_tell_outcomes(self, outcomes: dict[str, Outcome], failure: BaseException | None) -> None:
+        """The events of a command without a ledger: ``dbt test``, or a run that was refused."""
+        if self._cdme_told == invocation_id() or not (outcomes or failure):
+            return
         try:
-            ledger = ledger_of_outcomes(invocation_id(), command_name(), outcomes, interrupted)
+            self.connections.env()
+        except Exception:  # dbt failed before it opened the database: there is no outbox
+            return
+        self._cdme_told = invocation_id()
+        try:
+            ledger = ledger_of_outcomes(invocation_id(), command_name(), outcomes, failure)
             self._cdme_tell((), [ledger])
         finally:
             self._cdme_close_side()

@@ -88,7 +88,10 @@ class Story:
         last = {**facets, "cdme_ledger": ledger_facet(self.ledger, self.ledger["edges"])}
         wrong = [n["node"] for n in self.ledger["nodes"] if n["state"] in ("failed", "rejected")]
         if state is RunState.FAIL:
-            last["errorMessage"] = _error(f"{len(wrong)} nodes failed: {', '.join(wrong[:20])}")
+            # What refuses a run may name keys in the lines that follow the first.
+            first = public_message(self.ledger.get("problem") or "").splitlines()[0]
+            said = f"{len(wrong)} nodes failed: {', '.join(wrong[:20])}"
+            last["errorMessage"] = _error(first if self.ledger.get("problem") else said)
         return (
             _event(RunState.START, self.began, Run(self.own.run_id, facets), job),
             _event(state, self.ended, Run(self.own.run_id, last), job),

@@ -118,6 +118,17 @@ def test_an_incremental_model_s_totals_are_the_table_s(project: Project) -> None
     assert project.sql(query) == [("contributed", 12, "7100"), ("input", 12, "7100")]
 
 
+def test_what_goes_to_the_error_domain_is_summed_too(project: Project) -> None:
+    rule = [{"name": "known", "expression": "miles IS NOT NULL"}]
+    query = "select id, miles from {{ ref('raw') }} where v <> 0"
+    project.write({"raw.csv": RAW, "m.sql": model(query, control_totals=["id"], refine=rule)})
+    project.dbt("build")
+    found = project.sql("SELECT class, records, total FROM cdme.control_totals ORDER BY ALL")
+    assert found == [
+        ("contributed", 8, "47"), ("error", 1, "7"), ("filtered", 3, "24"), ("input", 12, "78"),
+    ]  # fmt: skip
+
+
 def test_sums_that_do_not_add_up_fail_the_gate(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts that balance can hide that the wrong records were counted."""
     real = watch.measure
