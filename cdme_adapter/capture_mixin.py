@@ -19,6 +19,7 @@ from dbt.adapters.events.logging import AdapterLogger
 from dbt_common.exceptions import DbtRuntimeError
 
 from cdme_adapter.accounting import Status
+from cdme_adapter.bind import bind_plan
 from cdme_adapter.contents import remember_content
 from cdme_adapter.dbt_events import Listener
 from cdme_adapter.dbt_pii import pseudonyms_of
@@ -251,6 +252,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             return self._cdme_uncaptured(journey, armed, sql, auto_begin, fetch, limit)
         try:
             journey.make_plan(self._cdme_execute)
+            bind_plan(journey)
         except ConfigError as error:
             raise DbtRuntimeError(str(error)) from error
         if journey.plan is None:

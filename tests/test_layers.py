@@ -25,7 +25,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"contents", "drift", "file_inputs", "generations", "gate", "maps", "settle", "validation"}),
     frozenset({"settle_indirect"}),
     frozenset({"totals"}),
-    frozenset({"hooks", "pairing", "carry", "increment", "pipeline", "refine", "telemetry", "watch"}),
+    frozenset(
+        {"bind", "hooks", "pairing", "carry", "increment", "pipeline", "refine", "telemetry", "watch"}
+    ),
     frozenset({"lineage"}),
     frozenset({"emit", "proof", "report"}),
     frozenset({"declared", "external", "seeds", "views", "run"}),

@@ -195,7 +195,7 @@ def _asked(query: exp.Expr, conjunct: bool) -> _Asked | None:
 def _compared(left: exp.Expr, word: str, conjunct: bool) -> _Asked | None:
     left = left.unnest()
     row = isinstance(left, exp.Tuple)
-    if not row and isinstance(left, exp.Anonymous) and str(left.this).lower() == "row":
+    if not row and isinstance(left, exp.Anonymous) and left.name.strip('"').lower() == "row":
         row = True
     operands = tuple(left.expressions) if row else (left,)
     if any(isinstance(part, exp.Query) or has_window(part) for o in operands for part in o.walk()):

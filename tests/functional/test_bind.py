@@ -1,0 +1,68 @@
+"""A plan that DuckDB would refuse is given up before anything with a side effect runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cdme_adapter.pipeline import Journey
+from tests.functional.project import Project
+
+FILES = {
+    "raw.csv": "id,v\n1,a\n2,b\n3,c\n",
+    "m.sql": "{{ config(materialized='table', pre_hook=\"insert into main.audit values ('before')\") }}\n"
+    "select id, nextval('main.s') as n from (select id from {{ ref('raw') }} where id > 1 limit 5)",
+}
+
+
+@pytest.mark.parametrize("part", ["a stage", "the statement"])
+def test_a_refused_plan_costs_nothing(project: Project, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    project.write(FILES)
+    project.configure(**{
+        "on-run-start": [
+            "create table if not exists main.audit (what varchar)",
+            "create sequence if not exists main.s",
+        ]
+    })  # fmt: skip
+    made = Journey.make_plan
+    staged: list[str] = []
+
+    def broken(self: Journey, execute: object) -> None:
+        made(self, execute)  # type: ignore[arg-type]
+        if self.node.name == "m" and self.plan is not None:
+            first, *_, last = self.plan.nodes
+            wrong = {"a stage": first, "the statement": last}[part]
+            nodes = tuple(
+                replace(n, sql=f"SELECT nosuch FROM ({n.sql})") if n is wrong else n
+                for n in self.plan.nodes
+            )
+            self.plan = replace(self.plan, nodes=nodes)
+
+    stages = Journey.stages
+    monkeypatch.setattr(Journey, "make_plan", broken)
+    monkeypatch.setattr(Journey, "stages", lambda *a: (staged.append(a[0].node.name), stages(*a))[1])
+    project.dbt("build")
+    assert staged == []
+    assert project.sql("SELECT id, n FROM m ORDER BY id") == [(2, 1), (3, 2)]
+    assert project.sql("SELECT what FROM audit") == [("before",)]
+    row = project.ledger("m")["raw"]
+    assert (row["exactness"], row["status"]) == ("opaque", "UNKNOWN")
+    assert "nosuch" in row["why"]
+    findings = project.sql(
+        "SELECT code FROM cdme.store_findings WHERE model LIKE '%.m' AND code LIKE 'CAPT%'"
+    )
+    assert findings == [("CAPTURE_FAILED",)]
+
+
+def test_what_only_the_models_connection_sees_is_still_captured(project: Project) -> None:
+    hooks = "create or replace table main.seen as select 2 as least"
+    model = (
+        f'{{{{ config(materialized="table", pre_hook="{hooks}") }}}}\n'
+        "select id from {{ ref('raw') }} where id >= (select least from main.seen)"
+    )
+    project.write({"raw.csv": FILES["raw.csv"], "m.sql": model})
+    project.dbt("build")
+    assert project.sql("SELECT id FROM m ORDER BY id") == [(2,), (3,)]
+    row = project.ledger("m")["raw"]
+    assert (row["exactness"], row["contributed_count"], row["status"]) == ("exact", 2, "BALANCED")
