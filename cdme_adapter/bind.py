@@ -8,8 +8,9 @@ nothing; inside the model's transaction it would abort it.
 from __future__ import annotations
 
 from cdme_adapter.capture.plan import CapturePlan
+from cdme_adapter.capture.planner import STAGE
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.errors import CaptureError
+from cdme_adapter.errors import CaptureError, UnsupportedConstruct
 from cdme_adapter.pipeline import Journey
 
 
@@ -22,25 +23,38 @@ def bind_plan(journey: Journey) -> None:
     if journey.plan is None:
         return
     side = journey.generations.side
-    error = _refusal(side, dry_run(journey.plan))
-    if error is None or _refusal(side, f"EXPLAIN SELECT * FROM (\n{journey.compiled}\n)") is not None:
+    try:
+        hiding = side(dry_run(journey.plan))
+    except Exception as error:
+        if _is_accepted(side, journey.compiled):
+            first = str(error).strip().splitlines()[0]
+            journey.refuse(CaptureError(f"DuckDB does not accept the plan: {first}"))
         return
-    journey.refuse(CaptureError(f"DuckDB does not accept the plan: {error}"))
+    if hiding:
+        journey.refuse(
+            UnsupportedConstruct("a column called rowid in a part that is kept, which hides the row id")
+        )
 
 
 def dry_run(plan: CapturePlan) -> str:
-    """The statements that bind a plan, for one call of a session of its own."""
+    """The statements that bind a plan, for one call of a session of its own.
+
+    The last one gives the stages with a user's column that hides the row id.
+    """
     stages = [
         f"CREATE OR REPLACE TEMP TABLE {node.name} AS ({node.sql.format()}) WITH NO DATA"
         for node in plan.nodes[:-1]
     ]
-    return ";\n".join([*stages, f"EXPLAIN {plan.root.sql.format()}"])
+    hiding = (
+        "SELECT table_name FROM duckdb_columns() WHERE database_name = 'temp' "
+        f"AND starts_with(table_name, '{STAGE}') AND lower(column_name) = 'rowid'"
+    )
+    return ";\n".join([*stages, f"EXPLAIN {plan.root.sql.format()}", hiding])
 
 
-def _refusal(side: Execute, statements: str) -> str | None:
-    """The first line of what DuckDB has against statements, or None where it accepts them."""
+def _is_accepted(side: Execute, sql: str) -> bool:
     try:
-        side(statements)
-    except Exception as error:
-        return str(error).strip().splitlines()[0]
-    return None
+        side(f"EXPLAIN SELECT * FROM (\n{sql}\n)")
+    except Exception:
+        return False
+    return True

@@ -55,6 +55,21 @@ def test_a_refused_plan_costs_nothing(project: Project, monkeypatch: pytest.Monk
     assert findings == [("CAPTURE_FAILED",)]
 
 
+def test_a_column_called_rowid_in_a_kept_part_is_not_taken_for_the_row_id(project: Project) -> None:
+    """Its name is known to DuckDB alone: the planner sees a star over a pivot."""
+    model = (
+        "{{ config(materialized='table') }} with wide as (select * from {{ ref('raw') }} as r join "
+        "(pivot (select id * 100 as rowid, v from {{ ref('raw') }}) on v in ('a') using count(*)"
+        " group by rowid) as p on p.rowid = r.id * 100 qualify row_number() over (order by r.id) < 3)"
+        " select id from wide"
+    )
+    project.write({"raw.csv": FILES["raw.csv"], "m.sql": model})
+    project.dbt("build")
+    assert project.sql("SELECT id FROM m ORDER BY id") == [(1,), (2,)]
+    row = project.ledger("m")["raw"]
+    assert row["exactness"] in ("opaque", "superset") and "rowid" in row["why"]
+
+
 def test_what_only_the_models_connection_sees_is_still_captured(project: Project) -> None:
     hooks = "create or replace table main.seen as select 2 as least"
     model = (
