@@ -67,6 +67,11 @@ class Report:
                 found[finding.model] = "finding"
         return found
 
+    def losses(self) -> dict[str, str]:
+        """Each model's class: ``lossless``, ``lossy`` or ``unknown`` (REQ-DATA-LIN-002)."""
+        names = {"fine": "lossless", "finding": "lossy", "unknown": "unknown"}
+        return {v.model: names[v.verdict] for v in self.verdicts if v.rule == "lossy"}
+
     @property
     def status(self) -> str:
         """``pass``, ``findings`` or ``unknown``."""
@@ -101,5 +106,6 @@ class Report:
                 if v.verdict == "unknown"
             ],
             "models": self.models(),
+            "losses": self.losses(),
             "estimates": [{"model": e.model, "rows": e.rows, "budget": e.budget} for e in self.estimates],
         }

@@ -66,6 +66,19 @@ def test_a_python_model_cannot_be_judged() -> None:
     assert report.models() == {"model.shop.m": "unknown"}
 
 
+def test_each_model_is_lossless_or_lossy() -> None:
+    models: dict[str, Any] = {
+        "kept": GOOD,
+        "some": "select order_id from {orders} where amount > 1",
+        "python": {"sql": "def model(dbt, session): ...", "language": "python"},
+    }
+    assert judge(TABLES, models).as_json()["losses"] == {
+        "model.shop.kept": "lossless",
+        "model.shop.some": "lossy",
+        "model.shop.python": "unknown",
+    }
+
+
 def test_suppression_needs_a_reason_and_is_shown() -> None:
     meta = {"suppress": [{"code": "CROSS_JOIN", "because": "every pair is wanted"}]}
     sql = "select o.order_id, c.name from {orders} o cross join {customers} c"

@@ -31,7 +31,8 @@ def check(view: ModelView) -> Iterator[Said]:
         one = len(names) == 1
         yield view.found(
             "GRAIN_MIXED",
-            "error" if view.node.config.grain else "warn",
+            # A total of everything beside each row is there to compare with: nobody joins it by mistake.
+            "error" if view.node.config.grain else "warn" if grain else "info",
             f"{', '.join(names)} {'is a measure' if one else 'are measures'} per {coarse}, "
             f"repeated in rows of the finer grain {finer or 'of ' + repeat.by}",
             f"aggregate to {coarse}, or divide {names[0]} among its rows and name the share so",
