@@ -166,7 +166,9 @@ class Run:
         planned = self._planned(store.database)
         store.planned(self.run_id, planned)
         names = {node for node, *_ in planned}
-        store.outcomes(self.run_id, [outcome for node, outcome in heard.items() if node in names])
+        redacted = self.pseudonyms.redacted
+        mine = [replace(o, message=redacted(o.message)) for node, o in heard.items() if node in names]
+        store.outcomes(self.run_id, mine)
         if fill_in(self.side, store.schema, self.run_id, "skipped", SKIPPED):
             self.statuses.add(Status.UNKNOWN)
 

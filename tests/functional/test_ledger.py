@@ -197,3 +197,18 @@ def test_a_run_that_was_killed_is_finished_by_the_next_command(project: Project)
     assert ledger(project)["run_id"] == second
     assert list(ledger(project)["previous_hashes"].values()) == [found["ledger_hash"]]
     assert verify(project) == (0, [])
+
+
+def test_a_message_keeps_no_personal_value(project: Project) -> None:
+    """dbt's own word on a node quotes what it could not convert."""
+    project.write({
+        "raw.csv": "id,name\n1,Ann@x.org\n",
+        "s.yml": "{version: 2, seeds: [{name: raw, config: {meta: {cdme: {pii: [name]}}}}]}",
+        "m.sql": TABLE + "select cast(name as integer) as n from {{ ref('raw') }}",
+        "broken.sql": "{% if execute %}{{ exceptions.raise_compiler_error(\"'Ann@x.org'\") }}{% endif %}",
+    })  # fmt: skip
+    project.dbt("build", ok=False)
+    assert {states(project)[name] for name in ("m", "broken")} == {"failed"}
+    assert "Ann@x.org" not in json.dumps(ledger(project))
+    for table in ("store_outcomes", "store_nodes", "store_documents"):
+        assert not project.sql(f"SELECT 1 FROM cdme.{table} t WHERE contains(t::VARCHAR, 'Ann@x.org')")
