@@ -3,6 +3,7 @@
 #   make test    all tests, then a consumer's project in an environment made from the wheel
 #   make check   ruff, formatting, mypy, the direction of imports
 #   make bench   plain dbt-duckdb against cdme on the demo
+#   make bench-tpch   the same on TPC-H and write-heavy models (SCALE, default 1); PUBLISH=--publish writes docs/
 #   make bench-questions   how long the questions take, on TPC-H (SCALE, default 1); exits 1 where too long
 #   make fuzz    the laws on random queries for FUZZ_SECONDS (300), which make test only samples
 #   make crash   kills runs at every boundary between statements (20 minutes); make test does twelve
@@ -18,7 +19,7 @@ NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check bench bench-questions fuzz crash clean
+.PHONY: demo test check bench bench-tpch bench-questions fuzz crash clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
@@ -45,6 +46,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.demo_ratio
+
+bench-tpch: $(VENV)/.dev
+	$(BIN)/python -m bench.tpch_cost --scale $(SCALE) $(PUBLISH)
 
 bench-questions: $(VENV)/.dev
 	$(BIN)/python -m bench.questions --scale $(SCALE) --times $(TIMES)

@@ -46,6 +46,7 @@ from cdme_adapter.external_mixin import ExternalMixin
 from cdme_adapter.increment import Increment, note_batch
 from cdme_adapter.manifest import nodes_of
 from cdme_adapter.pipeline import Journey, Target
+from cdme_adapter.provenance import LineageMode
 from cdme_adapter.python_models import NESTED, run_here, runs_here
 from cdme_adapter.refine.kept import KeptErrors
 from cdme_adapter.refine.refinery import CircuitOpen
@@ -457,7 +458,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
                 journey.why_not = f"the materialization {node.materialized} is not captured yet"
             journey.write_coarse(self._cdme_execute, store, target)
         journey.write_errors(self._cdme_execute, store)
-        if journey.output_count is not None:
+        if journey.output_count is not None and journey.config.lineage_mode is not LineageMode.OFF:
             remember_content(self._cdme_execute, store, journey.generation, target.quoted)
         verdict = journey.gate(store)
         journey.findings += verdict.findings

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.rows import FINGERPRINT_CELLS, columns_of, quote
+from cdme_adapter.engines.rows import columns_of, quote
 from cdme_adapter.store.parts import rows_map
 from cdme_adapter.store.writer import StoreWriter
 
+CONTENT_CELLS = 10_000_000
+"""Tables with more cells than this are not hashed when they are written: a hash of every column would
+cost more than the capture."""
 MARK = "content:"
 """Begins the fingerprint of a generation that CDME wrote itself."""
 
@@ -60,7 +63,7 @@ def content_of(execute: Execute, relation: str) -> Content | None:
     """
     names = [name for name, _ in columns_of(execute, relation)]
     count = int(execute(f"SELECT count(*) FROM {relation}")[0][0])
-    if not names or count * len(names) > FINGERPRINT_CELLS:
+    if not names or count * len(names) > CONTENT_CELLS:
         return None
     every = [", ".join(map(quote, names)), *map(quote, names)]
     sums = ", ".join(f"coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR" for columns in every)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from cdme_adapter.capture.plan import RelationInfo
@@ -21,6 +22,11 @@ from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import stable_id
 from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.store.writer import Generation, StoreWriter
+
+_CALM = frozenset(
+    {"table", "view", "ephemeral", "incremental", "snapshot", "seed", "external", "source", "test", "unit"}
+)
+"""Materializations that write nothing but their own relation."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Generations:
     """What stands for the values of personal key columns."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, int], InputGeneration] = field(default_factory=dict)
+    _marks: dict[tuple[str, int], str | None] = field(default_factory=dict)
 
     def of_input(
         self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False
@@ -72,7 +79,7 @@ class Generations:
         count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
         if current is not None and store.row_count(current[0]) in (None, count):
             return InputGeneration(current[0], current[1], count)
-        mark = fingerprint(execute, info.database, info.schema, info.name)
+        mark = self._mark(execute, info, count)
         number = stable_id("generation", info.id, mark or self.run_id)
         seen = InputGeneration(number, self.run_id, count)
         with self.lock:
@@ -84,6 +91,24 @@ class Generations:
             side = StoreWriter(self.side, store.database)
             self._register(execute, side, info, number, mark, count)
             return self._known.setdefault((store.schema, number), seen)
+
+    def _mark(self, execute: Execute, info: RelationInfo, count: int) -> str | None:
+        """The fingerprint of an input, read once a run where nothing of the run can change it: a
+        source, in a project none of whose nodes runs SQL or Python of its own beside its query."""
+        node = self.nodes.by_id.get(info.id)
+        if node is None or node.resource_type != "source" or not self._calm:
+            return fingerprint(execute, info.database, info.schema, info.name)
+        with self.lock:
+            if (info.id, count) not in self._marks:
+                found = fingerprint(execute, info.database, info.schema, info.name)
+                self._marks[info.id, count] = found
+            return self._marks[info.id, count]
+
+    @cached_property
+    def _calm(self) -> bool:
+        nodes = self.nodes.by_id.values()
+        hooked = any(node.pre_hooked or node.post_hooked or node.language != "sql" for node in nodes)
+        return not hooked and {node.materialized for node in nodes} <= _CALM
 
     def _is_public(self, info: RelationInfo, mark: str | None, count: int) -> bool:
         """Whether a connection outside the model's transaction sees the same content."""
