@@ -223,11 +223,11 @@ class Settlement:
 
     def _inherited(self, node: Node, port: Port, lost: str, pending: RowSet) -> str:
         """Rows that reached a stage's rows, all of which were lost later: the last loss counts."""
-        link = self.maps.link(node, port)
-        return (
-            f"SELECT l.i, max(f.loss) AS loss FROM {link} AS l JOIN {lost} AS f ON l.o = f.i "
-            f"WHERE {pending.holds('l.i')} GROUP BY l.i"
-        )
+        link = self.maps.map(node, port)
+        rows = f"FROM {link.sql} AS l JOIN {lost} AS f ON l.o = f.i WHERE {pending.holds('l.i')}"
+        if link.one_o:
+            return f"SELECT l.i, f.loss {rows}"
+        return f"SELECT l.i, max(f.loss) AS loss {rows} GROUP BY l.i"
 
     def _checks(self, node: Node, port: Port, question: RowSet) -> list[str]:
         """Walk the checks of a node for one port; the evidence found, at most one for each row."""
