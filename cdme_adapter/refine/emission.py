@@ -1,9 +1,10 @@
-"""Runs a model's query once and parts its rows: the good ones for the table, the bad ones aside.
+"""Runs a model's query and parts its rows: the good ones for the table, the bad ones aside.
 
 The result is materialised in ``temp.cdme_emitted`` with one number a row, a bit for each refinement
 that failed. What the model's own statement then reads is :attr:`Emission.good`; the rejected rows, with
 the hidden columns that lead to their sources, stay in ``temp.cdme_rejects`` until the account is
-written. Nothing of them ever stands in the user's table.
+written. Nothing of them ever stands in the user's table. A query that scans stored tables row by row is
+not copied but repeated (``repeatable.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Columns, quote
 from cdme_adapter.refine.checks import Check
+from cdme_adapter.refine.repeatable import is_repeatable
 
 EMITTED = "cdme_emitted"
 REJECTS = "cdme_rejects"
@@ -39,16 +41,34 @@ class Emission:
     """Columns that are left out of what is kept of a record: dbt's own in a snapshot."""
     unlisted: str = "FALSE"
     """Rejected rows that are no error records of their own: of a snapshot, the end of an old version."""
+    may_repeat: bool = False
+    """Whether a query that gives the same rows each time may be evaluated for the good rows and for the
+    bad ones apart, instead of being copied; not where what it reads is about to be changed."""
     _by_set: bool = False
+    _repeated: str = ""
+    """The query with its bits, where it is repeated."""
 
     def run(self, execute: Execute, select: str, sample: int | None = None) -> None:
         """Evaluate ``select`` (the user's columns, then the hidden ones) once; ``sample`` limits it."""
         limit = f" LIMIT {sample}" if sample is not None else ""
-        execute(
-            f"CREATE OR REPLACE TEMP TABLE {EMITTED} AS SELECT *, {self._mask()} AS {BAD}"
-            f" FROM (SELECT * FROM ({select}) AS __cdme_r{limit}) AS __cdme_q"
-        )
+        rows = f"(SELECT * FROM ({select}) AS __cdme_r{limit}) AS __cdme_q"
+        judged = f"SELECT *, {self._mask()} AS {BAD} FROM {rows}"
+        row_by_row = all(check.fails for check in self.checks) and sample is None
+        self._repeated = ""
+        if self.may_repeat and row_by_row and is_repeatable(execute, judged):
+            self._repeated = judged
+            return self._part(execute, select)
+        execute(f"CREATE OR REPLACE TEMP TABLE {EMITTED} AS {judged}")
         self.judge(execute)
+
+    def _part(self, execute: Execute, select: str) -> None:
+        """Put the bad rows aside without a copy of the good ones."""
+        self.emitted = int(execute(f"SELECT count(*) FROM ({select})")[0][0])
+        execute(
+            f"CREATE OR REPLACE TEMP TABLE {REJECTS} AS SELECT row_number() OVER () - 1 AS {ORDINAL}, *"
+            f" FROM ({self._repeated}) WHERE {BAD} <> 0"
+        )
+        self._count(execute)
 
     def judge(self, execute: Execute) -> None:
         """Judge the rows of ``temp.cdme_emitted`` by set, count them and put the bad ones aside."""
@@ -61,6 +81,9 @@ class Emission:
             f" (SELECT e.rowid AS __cdme_r, e.* REPLACE ({bad} AS {BAD}) FROM {self._joined}"
             f" WHERE {bad} <> 0 AND ({self.unlisted}) IS NOT TRUE)"
         )
+        self._count(execute)
+
+    def _count(self, execute: Execute) -> None:
         self.masks = {
             int(mask): int(count)
             for mask, count in execute(f"SELECT {BAD}, count(*) FROM temp.{REJECTS} GROUP BY 1 ORDER BY 1")
@@ -71,6 +94,9 @@ class Emission:
     def good(self) -> str:
         """What stands for the query in the model's own statement: the good rows, as they came."""
         drop = ", ".join((BAD, *map(quote, self.extra)))
+        if self._repeated:
+            where = f" WHERE {BAD} = 0" if self.rejected else ""
+            return f"SELECT * EXCLUDE ({drop}) FROM ({self._repeated}){where}"
         rows = f"SELECT e.* EXCLUDE ({drop}) FROM {self._joined}"
         if not self.rejected:
             return f"SELECT * EXCLUDE ({drop}) FROM temp.{EMITTED}"

@@ -110,7 +110,7 @@ class Refinery:
     def emit_table(self, execute: Execute, relation: str) -> None:
         """Take the bad rows out of a table that was built without CDME."""
         emission = self._emission(execute, f"SELECT * FROM {relation}", ())
-        self.emission = replace(emission, extra=("__cdme_row",))
+        self.emission = replace(emission, extra=("__cdme_row",), may_repeat=False)
         emission_of_table(execute, self.emission, relation)
 
     def _emission(self, execute: Execute, select: str, hidden: tuple[str, ...]) -> Emission:
@@ -119,6 +119,7 @@ class Refinery:
         helpers = self.rewritten.helpers if self.rewritten else {}
         checks = [*helpers.values(), *checks_of(self.config.refine, self.node)]
         emission = Emission(bind(execute, checks, columns, self.node), columns, hidden, tuple(helpers))
+        emission.may_repeat = not self.in_place
         if self.node.resource_type == "snapshot":
             if any(name == "dbt_change_type" for name, _ in columns):
                 emission.unlisted = "dbt_change_type = 'update'"

@@ -1,0 +1,39 @@
+"""Whether a query may be evaluated twice in a transaction and give the same rows each time.
+
+Then its rows need not be copied to part the good ones from the bad: a scan with filters and
+expressions costs less than a copy of what it gives. The engine's own plan says what the query is made of;
+whatever is not known to be so is not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cdme_adapter.engines.base import Execute
+
+_ROW_BY_ROW = frozenset({"SEQ_SCAN", "FILTER", "PROJECTION", "EMPTY_RESULT"})
+_CALL = re.compile(r"\b([a-z_]\w*)\s*\(", re.I)
+
+
+def is_repeatable(execute: Execute, select: str) -> bool:
+    """Whether ``select`` only scans stored tables, row by row, with functions that do not vary."""
+    volatile = {
+        str(row[0])
+        for row in execute(
+            "SELECT lower(function_name) FROM duckdb_functions()"
+            " WHERE stability = 'VOLATILE' OR NOT internal OR stability IS NULL AND function_type = 'macro'"
+        )
+    }
+    if any(name.lower() in volatile for name in _CALL.findall(select)):
+        return False
+    plan = json.loads(execute(f"EXPLAIN (FORMAT json) {select}")[0][1])
+    return all(name in _ROW_BY_ROW for name in _operators(plan))
+
+
+def _operators(plan: list[dict[str, Any]]) -> Iterator[str]:
+    for node in plan:
+        yield str(node["name"]).strip()
+        yield from _operators(node["children"])
