@@ -39,7 +39,9 @@ def waiting(project: Project) -> list[bytes]:
 def test_a_collector_in_trouble(project: Project, collector: Collector, fault: str,
                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     project.configure(vars={"cdme": {"emit": {"timeout": 0.5}}})
+    began = time.monotonic()
     project.write(FILES).dbt("build")
+    usual = time.monotonic() - began
     healthy = len(collector.bodies)
     assert healthy == 6 and waiting(project) == []
     if fault == "dead":
@@ -52,7 +54,7 @@ def test_a_collector_in_trouble(project: Project, collector: Collector, fault: s
     began = time.monotonic()
     outcome = project.dbt("build")
     took = time.monotonic() - began
-    assert took < 15, f"{took} seconds: the client alone would retry for longer"
+    assert took < usual + 8, f"{took} seconds: the client alone retries for nine and more"
     assert "EMIT_WAITING" in outcome.log and "cdme emit" in outcome.log
     first = waiting(project)
     assert len(first) == healthy
