@@ -303,7 +303,8 @@ def _refuses_always(node: Node, finding: Finding) -> bool:
     if not node.config.grain or finding.severity != "error":
         return False
     declared = finding.code == "GRAIN_FANOUT" and "the declared grain" in finding.message
-    return declared or finding.code == "GRAIN_MIXED"
+    nameless = finding.code == "UNKNOWN_COLUMN" and "meta.cdme.grain" in finding.message
+    return declared or nameless or finding.code == "GRAIN_MIXED"
 
 
 def validate_project(
