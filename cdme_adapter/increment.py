@@ -9,6 +9,7 @@ in the model's transaction (docs/decisions/0020-in-place.md).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -34,6 +35,16 @@ if TYPE_CHECKING:
 _WRITES = ("insert", "merge", "delete", "update")
 _MINE = "cdme_mine"
 _NOT_KEPT = "what an earlier run consulted of the table's own rows of then is not kept"
+
+
+def _verb(sql: str) -> str:
+    """The first word of a statement, in lower case.
+
+    >>> _verb("/* dbt */ -- so\\n  INSERT INTO updates")
+    'insert'
+    """
+    found = re.match(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", sql, re.S)
+    return found.group(1).lower() if found else ""
 
 
 class _OwnWriter(StoreWriter):
@@ -131,14 +142,12 @@ class Increment:
 
     def is_change(self, sql: str) -> bool:
         """Whether a statement is the one that brings the delta into the table."""
-        text = sql.lower()
-        return not self.done and self.source.name.lower() in text and any(w in text for w in _WRITES)
+        return not self.done and self.source.name.lower() in sql.lower() and _verb(sql) in _WRITES
 
     def meddles(self, sql: str) -> bool:
         """Whether a statement writes the table before the delta is brought into it."""
-        words = sql.lower().split()
         named = self.target.name.lower() in sql.lower() and self.source.name.lower() not in sql.lower()
-        return not self.done and named and bool(words) and words[0] in (*_WRITES, "truncate")
+        return not self.done and named and _verb(sql) in (*_WRITES, "truncate")
 
     def before(self, execute: Execute, sql: str) -> Pairing:
         """Read the statement and remember the rows that are there."""

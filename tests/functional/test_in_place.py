@@ -42,6 +42,7 @@ FILES = {
     "macros/mine.sql": "{% macro get_incremental_mine_sql(a) %} insert into {{ a['target_relation'] }}"
     " (rid, id, v, old, run) select rid, id, upper(v), old, run from {{ a['temp_relation'] }}"
     " {% endmacro %}",
+    "deleted_updates.sql": model(FIRST),
     "mine.sql": model(FIRST, incremental_strategy="mine"),
     "volatile.sql": model(FIRST, merge_update_condition="random() >= 0"),
     "hook_keeps_new.sql": model(
@@ -127,6 +128,11 @@ def test_rows_name_their_witnesses_whatever_became_of_the_columns(shop: Shop, na
     }[name]  # fmt: skip
     if name != "fail":
         assert counts(shop.project.ledger(f"on_{name}")["raw"]) == (6, 5, 1, 0, 0, "BALANCED")
+
+
+def test_a_name_that_sounds_like_a_statement(shop: Shop) -> None:
+    """What dbt asks about ``deleted_updates__dbt_tmp…`` deletes and updates nothing."""
+    assert shop.check_rows("deleted_updates") == 5
 
 
 def test_a_strategy_of_ones_own_is_opaque_where_it_cannot_be_read(shop: Shop) -> None:
