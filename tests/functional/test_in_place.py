@@ -42,7 +42,7 @@ FILES = {
     "macros/mine.sql": "{% macro get_incremental_mine_sql(a) %} insert into {{ a['target_relation'] }}"
     " (rid, id, v, old, run) select rid, id, upper(v), old, run from {{ a['temp_relation'] }}"
     " {% endmacro %}",
-    "deleted_updates.sql": model(FIRST),
+    "deleted_updates.sql": model(FIRST, on_schema_change="append_new_columns"),
     "mine.sql": model(FIRST, incremental_strategy="mine"),
     "volatile.sql": model(FIRST, merge_update_condition="random() >= 0"),
     "hook_keeps_new.sql": model(
