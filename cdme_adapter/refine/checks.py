@@ -14,10 +14,12 @@ from cdme_adapter.engines.rows import Columns, literal, quote
 from cdme_adapter.errors import ConfigError, Place
 from cdme_adapter.locate import search_line
 from cdme_adapter.nodes import NodeInfo
+from cdme_adapter.refine.repeatable import calls, volatile_functions
 
 MOST = 60
 """How many refinements a model may have: each is one bit of a BIGINT."""
 _IDENTIFIER = re.compile(r'"((?:[^"]|"")+)"|\b([A-Za-z_]\w*)\b')
+_SELECT = re.compile(r"\b(select|from|values)\b", re.I)
 _STRING = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -164,21 +166,19 @@ def bind(execute: Execute, checks: Sequence[Check], columns: Columns, node: Node
             model=node.id, place=Place(node.file), remedy="give the column another name",
         )  # fmt: skip
     empty = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns)
-    return [_bound(execute, check, empty, names, node) for check in checks]
+    written = any(check.expression is not None for check in checks)
+    volatile = volatile_functions(execute) if written else frozenset()
+    return [_bound(execute, check, empty, names, node, volatile) for check in checks]
 
 
-def _bound(execute: Execute, check: Check, empty: str, names: dict[str, str], node: NodeInfo) -> Check:
-    source = f"FROM (SELECT {empty}) AS __cdme_q LIMIT 0"
+def _bound(
+    execute: Execute, check: Check, empty: str, names: dict[str, str], node: NodeInfo,
+    volatile: frozenset[str],
+) -> Check:  # fmt: skip
     if check.expression is not None:
         _refuse_fragment(execute, check, node)
-        plain, careful = f"({check.expression}\n)", f"TRY({check.expression}\n)"
-        try:
-            execute(f"SELECT {careful} IS TRUE {source}")
-            check = replace(check, fails=f"({careful} IS NOT TRUE)")
-        except Exception as error:
-            if "TRY" not in str(error):
-                raise _unbound(check, error, names, node) from error
-            check = replace(check, fails=f"({plain} IS NOT TRUE)")
+        careful = "TRY" if _may_try(check.expression, volatile) else ""
+        check = replace(check, fails=f"({careful}({check.expression}\n) IS NOT TRUE)")
     parts = [check.fails or "TRUE", *check.unique]
     where = f" WHERE {check.where}" if check.where and not check.fails else ""
     order = f" ORDER BY {check.order_by}" if check.order_by else ""
@@ -192,6 +192,14 @@ def _bound(execute: Execute, check: Check, empty: str, names: dict[str, str], no
     words = [a.replace('""', '"') or b for a, b in _IDENTIFIER.findall(_STRING.sub("", said))]
     used = dict.fromkeys(names[word.lower()] for word in words if word.lower() in names)
     return replace(check, columns=tuple(used))
+
+
+def _may_try(expression: str, volatile: frozenset[str]) -> bool:
+    """Whether DuckDB lets an expression stand under TRY: not one with a subquery or one that varies.
+
+    Asking it would abort the transaction.
+    """
+    return not _SELECT.search(_STRING.sub("", expression)) and not calls(expression) & volatile
 
 
 def _refuse_fragment(execute: Execute, check: Check, node: NodeInfo) -> None:

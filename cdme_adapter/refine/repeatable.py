@@ -20,17 +20,28 @@ _CALL = re.compile(r"\b([a-z_]\w*)\s*\(", re.I)
 
 def is_repeatable(execute: Execute, select: str) -> bool:
     """Whether ``select`` only scans stored tables, row by row, with functions that do not vary."""
-    volatile = {
-        str(row[0])
-        for row in execute(
-            "SELECT lower(function_name) FROM duckdb_functions()"
-            " WHERE stability = 'VOLATILE' OR NOT internal OR stability IS NULL AND function_type = 'macro'"
-        )
-    }
-    if any(name.lower() in volatile for name in _CALL.findall(select)):
+    if calls(select) & volatile_functions(execute):
         return False
     plan = json.loads(execute(f"EXPLAIN (FORMAT json) {select}")[0][1])
     return all(name in _ROW_BY_ROW for name in _operators(plan))
+
+
+def volatile_functions(execute: Execute) -> frozenset[str]:
+    """The functions that may vary from call to call, and those of which nothing is known: macros."""
+    rows = execute(
+        "SELECT DISTINCT lower(function_name) FROM duckdb_functions()"
+        " WHERE stability = 'VOLATILE' OR NOT internal OR stability IS NULL AND function_type = 'macro'"
+    )
+    return frozenset(str(row[0]) for row in rows)
+
+
+def calls(sql: str) -> frozenset[str]:
+    """The names in a text that a parenthesis follows, in lower case.
+
+    >>> sorted(calls("Abs(x) + f (y)"))
+    ['abs', 'f']
+    """
+    return frozenset(name.lower() for name in _CALL.findall(sql))
 
 
 def _operators(plan: list[dict[str, Any]]) -> Iterator[str]:

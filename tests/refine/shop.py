@@ -73,5 +73,7 @@ models:
   data_tests:
   - dbt_cdme_like_nothing_here: {}
 """, ""),
+    "known.sql": model({"refine": [{"name": "known", "expression": "k in (select k from main.few)"}]},
+                       "-- depends_on: {{ ref('few') }}\nselect id, k from {{ ref('raw') }}"),
     "few.sql": "{{ config(materialized='table') }} select * from (values (0), (1), (null)) t(k)",
 }  # fmt: skip

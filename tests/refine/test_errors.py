@@ -151,6 +151,11 @@ def test_an_expression_that_raises_fails_the_record_alone(shop: Shop) -> None:
     assert shop.ids("SELECT id FROM looking") == {i for i, _, _, t in ROWS if t != "x" and i < 30}
 
 
+def test_an_expression_may_ask_another_table(shop: Shop) -> None:
+    assert shop.ids("SELECT id FROM known") == {i for i, k, _, _ in ROWS if k in (0, 1)}
+    assert shop.counts("known") == (16, 0, 24, 0, "BALANCED")
+
+
 def test_refinements_hold_where_nothing_is_captured(shop: Shop) -> None:
     for name in ("contracted", "uncaptured", "python"):
         assert shop.ids(f"SELECT id FROM {name}") == {i for i, _, v, _ in ROWS if v >= 0}, name
