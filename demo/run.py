@@ -34,6 +34,10 @@ STEPS: tuple[tuple[str, str], ...] = (
         "cdme ledger",
     ),
     (
+        "Records that cannot be true, from a file that was added to the demo with errors in it",
+        "cdme errors late_corrections",
+    ),
+    (
         "One number of a mart, back to its flights: JFK on 9 February, the day of the blizzard",
         "cdme trace mart_daily --limit 5 --where \"flight_date = '2013-02-09' and origin = 'JFK'\"",
     ),

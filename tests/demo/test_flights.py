@@ -34,6 +34,10 @@ KNOWN_LOSSES: dict[tuple[str, str], dict[Any, int]] = {
 }
 
 
+ADDED = {"late_corrections"}
+"""Models over files that were added with errors in them, which plain dbt-duckdb cannot build."""
+
+
 @dataclass
 class Flights:
     """A copy of the demo on a database of its own."""
@@ -104,7 +108,7 @@ def columns(demo: Flights, table: str) -> list[tuple[Any, ...]]:
 
 def test_every_relation_is_what_plain_dbt_duckdb_builds(cdme: Flights, plain: Flights) -> None:
     names = tables(plain)
-    assert tables(cdme) == names
+    assert [name for name in tables(cdme) if name not in ADDED] == names
     assert {n: columns(cdme, n) for n in names} == {n: columns(plain, n) for n in names}
     with duckdb.connect(str(cdme.database), read_only=True) as connection:
         connection.execute(f"ATTACH '{plain.database}' AS plain (READ_ONLY)")
@@ -180,3 +184,18 @@ def test_the_lost_miles(cdme: Flights) -> None:
         " (SELECT arg_max(run_id, started_at) FROM cdme.runs)"
     )
     assert accounted == [(52_606, 46_539_303)]
+
+
+def test_what_cannot_be_true_is_in_the_errors(cdme: Flights) -> None:
+    errors = cdme.query(
+        "SELECT failure_type, offending_values->>'line', record->>'flight' FROM cdme.errors"
+        " WHERE model LIKE '%.late_corrections' ORDER BY ALL"
+    )
+    assert errors == [
+        ("known_carrier", None, "9999"),
+        ("not_parsed", "8", None),
+        ("not_parsed", "9", None),
+        ("possible_time", None, "461"),
+        ("time_in_the_air", None, "725"),
+    ]
+    assert cdme.query("SELECT count(*) FROM analytics.late_corrections") == [(7,)]
