@@ -20,7 +20,7 @@ NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check bench bench-tpch bench-questions fuzz crash clean
+.PHONY: demo test check bench bench-tpch bench-errors bench-questions fuzz crash clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
