@@ -240,4 +240,6 @@ def collect(schema: str) -> list[str]:
     return [
         f"DELETE FROM {schema}.store_reject_pairs WHERE map IN ({maps})",
         f"DELETE FROM {schema}.store_reject_edges WHERE generation IN ({gone})",
+        f"DELETE FROM {schema}.store_reject_reasons WHERE generation NOT IN"
+        f" (SELECT generation FROM {schema}.store_rejects)",
     ]

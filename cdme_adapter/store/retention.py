@@ -15,6 +15,7 @@ from __future__ import annotations
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.store.changes import keep_changes
 from cdme_adapter.store.pruning import drop_edges, prune_replaced
+from cdme_adapter.store.rejects import collect
 from cdme_adapter.store.schema import MAPS
 
 _LIVE = (
@@ -43,6 +44,8 @@ def collect_garbage(execute: Execute, schema: str) -> int:
                 gone += len(dead)
             if not prune_replaced(execute, schema):
                 break
+        for statement in collect(schema):
+            execute(statement)
         execute("COMMIT")
     except Exception:
         execute("ROLLBACK")

@@ -207,6 +207,11 @@ def test_a_second_run_gives_the_same_errors_and_a_fixed_one_leaves(shop: Shop) -
     before = project.sql(hashes)
     project.dbt("run", "--select", "plain", "grouped", "kept_out")
     assert project.sql(hashes) == before
+    generations = "SELECT count(DISTINCT generation) FROM cdme.{}"
+    for table in ("store_reject_edges", "store_reject_reasons"):
+        assert project.one(generations.format(table)) <= project.one(generations.format("store_rejects"))
+    assert project.one("SELECT count(*) FROM cdme.store_reject_pairs WHERE map NOT IN"
+                       " (SELECT map FROM cdme.store_reject_edges)") == 0  # fmt: skip
     fixed = FILES["raw.csv"].replace("\n17,2,-2,", "\n17,2,2,")
     project.write({"raw.csv": fixed})
     project.dbt("build", "--select", "raw", "plain")
