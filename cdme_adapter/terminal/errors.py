@@ -10,7 +10,7 @@ import click
 
 from cdme_adapter.terminal.options import Common, common_options
 from cdme_adapter.terminal.output import emit
-from cdme_adapter.terminal.tables import number, plural, short, table
+from cdme_adapter.terminal.tables import cell, number, plural, short, table
 
 _COLUMNS = (
     "model", "input", "input_key", "failure_type", "offending_values", "morphism_path",
@@ -67,7 +67,7 @@ def _source(entry: dict[str, Any]) -> str:
         return "?"
     count = sum(source["count"] for source in entry["sources"])
     more = f" and {number(count - 1)} more" if count > 1 else ""
-    return f"{short(entry['input'])} {entry['input_key']}{more}"
+    return f"{short(entry['input'])} {cell(entry['input_key'])}{more}"
 
 
 def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:
