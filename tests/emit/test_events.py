@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from cdme_adapter.cli import cli
 from tests.emit.collector import Collector
 from tests.emit.spec import lifecycle_problems, problems_of
-from tests.functional.project import Project, release
+from tests.functional.project import Project, listens, release
 
 Event = dict[str, Any]
 TABLE = "{{ config(materialized='table') }}\n"
@@ -223,7 +223,9 @@ def test_a_run_that_is_refused(project: Project, collector: Collector) -> None:
 def _dbt(project: Project, *args: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "dbt.cli.main", *args, "--project-dir", str(project.root),
                "--profiles-dir", str(project.root), "--log-path", str(project.root / "logs")]  # fmt: skip
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=dict(os.environ), preexec_fn=listens
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,3 +164,9 @@ def counts(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """input, contributed, filtered, error and unaccounted of a ledger row, and its status."""
     names = ("input", "contributed", "filtered", "error", "unaccounted")
     return (*(row[f"{name}_count"] for name in names), row["status"])
+
+
+def listens() -> None:
+    """In a child before it begins: Ctrl-C reaches it, also where the tests run in the background of a
+    shell, which ignores it there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

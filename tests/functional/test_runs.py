@@ -9,7 +9,7 @@ import sys
 import time
 from itertools import pairwise
 
-from tests.functional.project import Project, counts, release
+from tests.functional.project import Project, counts, listens, release
 
 RAW = "id,v\n" + "".join(f"{n},{n % 3}\n" for n in range(1, 10))
 TABLE = "{{ config(materialized='table') }}\n"
@@ -63,7 +63,7 @@ def test_ctrl_c_leaves_an_interrupted_run(project: Project) -> None:
         "--log-path",
         str(project.root / "logs"),
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=listens) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "START sql table model main.slow" in line:
