@@ -15,8 +15,10 @@ from tests.oracle.model import (
     DIRECT,
     GUARD,
     INDIRECT,
+    NOTHING,
     Column,
     OracleError,
+    Prov,
     Relation,
     Row,
     through,
@@ -44,6 +46,8 @@ class Sides:
     offers: list[list[int]]
     """Per left tuple the numbers of the right tuples it meets."""
     lateral: bool = False
+    asked: Prov = NOTHING
+    """What the subqueries of the condition looked at, whoever is asked."""
 
 
 def joined(context: Context, first: exp.Expr, joins: list[exp.Join]) -> Relation:
@@ -151,7 +155,12 @@ def _candidates(
         )
         for i, j in numbers
     ]
-    judged, edges = truths(context, condition, sides.left.columns, sides.right.columns, pairs)
+    columns = sides.left.columns, sides.right.columns
+    judged, edges, provs = truths(context, condition, *columns, pairs)
+    # A preserved row that met nobody owes that to the condition as well; an edge may say so.
+    nulls = Row(tuple(None for part in columns for _ in part))
+    sides.asked = truths(context, condition, *columns, [nulls])[2][0].optional()
+    pairs = [Row(row.values, row.prov | prov) for row, prov in zip(pairs, provs, strict=True)]
     found = [Candidate(i, j, row, t) for (i, j), row, t in zip(numbers, pairs, judged, strict=True)]
     return found, edges
 
@@ -174,7 +183,7 @@ def _unmatched(
     rows = [sides.left.rows[i] for i in alone]
     if preserve:
         padding = tuple(None for _ in sides.right.columns)
-        return [Row(row.values + padding, row.prov) for row in rows]
+        return [Row(row.values + padding, row.prov | sides.asked) for row in rows]
     own = own_tokens(context, condition, sides.left.columns, sides.right.columns, rows)
     for i, row, tokens in zip(alone, rows, own, strict=True):
         seen = {_token(c.truth) for c in candidates if c.left == i}
@@ -196,7 +205,7 @@ def _unmatched_right(
     rows = [sides.right.rows[j] for j in alone]
     if preserve:
         padding = tuple(None for _ in sides.left.columns)
-        return [Row(padding + row.values, row.prov) for row in rows]
+        return [Row(padding + row.values, row.prov | sides.asked) for row in rows]
     own = own_tokens(context, condition, sides.right.columns, sides.left.columns, rows)
     for j, row, tokens in zip(alone, rows, own, strict=True):
         seen = {_token(c.truth) for c in candidates if c.right == j}

@@ -10,7 +10,7 @@ from sqlglot import exp
 from tests.oracle.conjuncts import split
 from tests.oracle.context import Context
 from tests.oracle.evaluate import evaluate
-from tests.oracle.model import Column, Edge, OracleError, Relation, Row
+from tests.oracle.model import NOTHING, Column, Edge, OracleError, Prov, Relation, Row
 from tests.oracle.names import find, slot_of
 
 
@@ -52,21 +52,24 @@ def truths(
     left: list[Column],
     right: list[Column],
     pairs: list[Row],
-) -> tuple[list[bool | None], frozenset[Edge]]:
-    """The three-valued truth of the whole condition for each pair of tuples."""
+) -> tuple[list[bool | None], frozenset[Edge], list[Prov]]:
+    """The three-valued truth of the whole condition for each pair of tuples, and what its subqueries
+    add to the derivation."""
     result: list[bool | None] = [True] * len(pairs)
     edges: frozenset[Edge] = frozenset()
+    provs = [NOTHING] * len(pairs)
     columns = [*left, *right]
     for conjunct in condition.conjuncts:
         found = evaluate(context, conjunct, columns, pairs)
         edges |= found.edges
+        provs = [a | b for a, b in zip(provs, found.provs, strict=True)]
         result = [conjoin(a, b) for a, b in zip(result, found.values, strict=True)]
     for ours, theirs in condition.common:
         inputs = [("x", left[ours].type), ("y", right[theirs].type)]
         values = [(row.values[ours], row.values[len(left) + theirs]) for row in pairs]
         equal = context.session.scalars.values("x = y", inputs, values)
         result = [conjoin(a, b) for a, b in zip(result, equal, strict=True)]
-    return result, edges
+    return result, edges, provs
 
 
 def conjoin(left: Any, right: Any) -> bool | None:

@@ -16,6 +16,22 @@ FRAMES = [
     " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW",
 ]
 
+TIED = [
+    " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+    " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE TIES",
+    " RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP",
+    " GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE TIES",
+    " GROUPS BETWEEN 1 FOLLOWING AND 2 FOLLOWING",
+    " GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING",
+]
+"""Frames that mean the same for every order of peers."""
+OFFSET = [
+    " RANGE BETWEEN 1 PRECEDING AND CURRENT ROW",
+    " RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW",
+    " RANGE BETWEEN 1 FOLLOWING AND 2 FOLLOWING",
+]
+"""Frames by the distance of one number."""
+
 
 def call(make: Maker, scope: Scope) -> str:
     """One window function over a window in a total order."""
@@ -41,6 +57,11 @@ def call(make: Maker, scope: Scope) -> str:
         return f"{name}({number}) OVER ({partition}{ordered}{make.pick(FRAMES)})"
     if form == 5 and scope.key:
         return f"ntile({make.number(1, 3)}) OVER ({partition}{ordered})"
+    numbers = [ref for ref, kind in scope.refs if kind == "int"]
+    if form == 7 and numbers:
+        order = f"ORDER BY {make.pick(numbers)}{make.pick(['', ' DESC', ' NULLS FIRST'])}"
+        frame = make.pick(OFFSET + TIED)
+        return f"{make.pick(['sum', 'count', 'max'])}({number}) OVER ({partition}{order}{frame})"
     if form == 6:
         return f"{make.pick(['sum', 'max'])}({number}) OVER ({partition}{peers})"
     name = make.pick(["sum", "count", "min", "max"])
