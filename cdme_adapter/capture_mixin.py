@@ -184,6 +184,10 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             run = self._cdme_begin()
             info = run.nodes.by_id.get(node.unique_id)
             if info is not None:
+                run.prepare(info.database)
+                if info.database in run.unusable:
+                    self._cdme_say_unusable(info.database, run.unusable[info.database])
+                    return context
                 compiled = getattr(node, "compiled_code", None) or ""
                 batch = getattr(getattr(node, "batch", None), "id", None) or ""
                 if batch:
@@ -197,6 +201,13 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         except CdmeError as error:
             raise DbtRuntimeError(str(error)) from error
         return context
+
+    def _cdme_say_unusable(self, database: str, kind: str) -> None:
+        """A database that is not DuckDB's own holds no account: said once, and nothing is claimed."""
+        self.connections.warn_once(
+            f"[STORE_KIND] the database {database} is of the kind {kind}, in which CDME keeps no account: "
+            "its models are built as dbt-duckdb builds them, and are not in the ledger"
+        )
 
     # -- the statement that builds the table -----------------------------------------------------
 

@@ -12,6 +12,7 @@ from cdme_adapter import plugins
 from cdme_adapter.accounting import LedgerEntry, RunStatus, Status
 from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.rows import kind_of
 from cdme_adapter.errors import CdmeError, Finding, Place, unwritable
 from cdme_adapter.external import repair
 from cdme_adapter.generations import Generations
@@ -67,6 +68,10 @@ class Run:
         """Make the cdme schema of a database and the run's row in it, once."""
         with self.lock:
             if database in self._prepared or database in self.unusable:
+                return
+            kind = kind_of(self.side, database)
+            if kind != "duckdb":
+                self.unusable[database] = kind
                 return
             store = StoreWriter(self.side, database)
             try:

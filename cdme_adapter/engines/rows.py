@@ -36,6 +36,13 @@ def full_name(database: str, schema: str, name: str) -> str:
     return ".".join(quote(part) for part in (database, schema, name))
 
 
+def kind_of(execute: Execute, database: str) -> str:
+    """What kind of database an attached one is: ``duckdb``, ``ducklake``, ``motherduck``, ``sqlite`` …"""
+    named = f"lower(database_name) = lower({literal(database)})"
+    rows = execute(f"SELECT type FROM duckdb_databases() WHERE {named}")
+    return str(rows[0][0]).lower() if rows else "duckdb"
+
+
 Columns = list[tuple[str, str]]
 """Names and types of a relation's columns."""
 

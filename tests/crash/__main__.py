@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.crash.boundary import INTERRUPT, RAISE
+from tests.crash.boundary import GO, INTERRUPT, KILL, RAISE, Decide
 from tests.crash.harness import Harness, commits, spread
 from tests.crash.sabotage import SABOTAGES
+from tests.crash.world import MODELS
 
 
 def main() -> int:
@@ -30,52 +31,84 @@ def main() -> int:
     chosen = options.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crash") as folder:
+        root = Path(folder)
         if chosen.sabotage:
-            harness = sabotaged(Path(folder), chosen.sabotage)
+            harnesses = [sabotaged(root, chosen.sabotage)]
+        elif chosen.short:
+            harnesses = [short(root)]
         else:
-            harness = Harness(Path(folder) / "shop")
-            statements = harness.start()
-            print(f"a run has {len(statements)} statements", flush=True)
-            (short if chosen.short else long)(harness, statements, chosen)
-    print(f"{harness.broken} runs broken, {len(harness.found)} faults, {time.monotonic() - began:.0f} s")
-    return 1 if harness.found else 0
+            harnesses = [long(root, model, chosen) for model in MODELS if model != "raw"]
+            harnesses.append(everything(root, chosen))
+    broken, faults = sum(h.broken for h in harnesses), sum(len(h.found) for h in harnesses)
+    print(f"{broken} runs broken, {faults} faults, {time.monotonic() - began:.0f} s")
+    return 1 if faults else 0
 
 
-def short(harness: Harness, statements: list[str], chosen: argparse.Namespace) -> None:
+def short(root: Path) -> Harness:
     """Twelve broken runs: around commits, evenly spread, by exceptions and by Ctrl-C."""
+    harness = Harness(root / "shop")
+    statements = harness.start()
     ends, many = commits(statements), len(statements)
     at_ends = [ends[n] for n in spread(5, len(ends))]
     tell(harness, "killed at commits", lambda: harness.break_at(at_ends, recover=False))
     tell(harness, "killed", lambda: harness.break_at(spread(4, many)))
     tell(harness, "broken", lambda: harness.break_at([n + 1 for n in spread(2, many)], RAISE))
     tell(harness, "interrupted", lambda: harness.break_at([many // 2 + 1], INTERRUPT))
-
-
-def long(harness: Harness, statements: list[str], chosen: argparse.Namespace) -> None:
-    """Every boundary by a kill, some by exceptions and Ctrl-C, random times, first runs."""
-    boundaries = range(0, len(statements), chosen.every)
-    tell(harness, "killed at each boundary", lambda: harness.break_at(boundaries))
-    tell(harness, "broken by an exception", lambda: harness.break_at(boundaries[::4], RAISE))
-    tell(harness, "interrupted (Ctrl-C)", lambda: harness.break_at(boundaries[2::12], INTERRUPT))
-    chance = random.Random(chosen.seed)
-    tell(harness, "killed at random", lambda: harness.kill_at_random(chosen.random, chance))
-    first = spread(len(statements) // (8 * chosen.every), len(statements))
-    tell(harness, "killed in a first run", lambda: harness.kill_first_runs(first))
-
-
-def sabotaged(folder: Path, name: str) -> Harness:
-    """Kill a sabotaged build around the commit of a table, until something is found."""
-    harness = Harness(folder / "shop", select=("raw", "t"), models=("raw", "t"))
-    statements = harness.start()
-    ledger = max(n for n, sql in enumerate(statements) if "store_ledger" in sql and "INSERT" in sql)
-    commit = next(n for n in commits(statements) if n > ledger)
-    for number in (commit, *range(commit + 1, commit + 5), ledger):
-        if not harness.found:
-            tell(harness, name, lambda at=number: harness.break_at([at], "kill", False, SABOTAGES[name]))
     return harness
 
 
-def tell(harness: Harness, what: str, experiment: Callable[[], None]) -> None:
+def long(root: Path, model: str, chosen: argparse.Namespace) -> Harness:
+    """One materialization beside the seed: kills at its boundaries, exceptions, Ctrl-C, a first run."""
+    harness = Harness(root / model, select=("raw", model), models=("raw", model))
+    statements = harness.start()
+    print(f"{model}: a run has {len(statements)} statements", flush=True)
+    boundaries = range(0, len(statements), chosen.every)
+    tell(harness, "  killed", lambda: harness.break_at(boundaries))
+    tell(harness, "  broken by an exception", lambda: harness.break_at(boundaries[::8], RAISE))
+    tell(harness, "  interrupted (Ctrl-C)", lambda: harness.break_at(boundaries[4::16], INTERRUPT))
+    tell(harness, "  its disk full", lambda: harness.fill_disk([2**n for n in range(12, 20)]))
+    tell(harness, "  read meanwhile", lambda: harness.read_at(spread(3, len(statements))))
+    tell(harness, "  killed in a first run", lambda: harness.kill_first_runs(boundaries[8::16]))
+    return harness
+
+
+def everything(root: Path, chosen: argparse.Namespace) -> Harness:
+    """All models at once, four threads, killed at any time."""
+    harness = Harness(root / "shop")
+    harness.start()
+    chance = random.Random(chosen.seed)
+    tell(harness, "killed at random", lambda: harness.kill_at_random(chosen.random, chance))
+    return harness
+
+
+def sabotaged(folder: Path, name: str) -> Harness:
+    """Kill a sabotaged build at the ledger of a table, and at and after its commit, until it shows."""
+    harness = Harness(folder / "shop", select=("raw", "t"), models=("raw", "t"))
+    harness.start()
+    for after in (-1, 0, 1, 2, 3):
+        if not harness.found:
+            fate = harness.run(near_commit("model.shop.t", after), SABOTAGES[name])
+            harness.broken += fate.killed
+            tell(harness, name, lambda at=after: harness.look(f"killed {at} after the commit"))
+    return harness
+
+
+def near_commit(model: str, after: int) -> Decide:
+    """Kill at a model's ledger (-1), at the COMMIT that follows, or so many statements after that."""
+    seen: dict[str, int] = {}
+
+    def decide(number: int, sql: str) -> str:
+        if "store_ledger VALUES" in sql and model in sql:
+            seen["ledger"] = number
+        elif "ledger" in seen and "commit" not in seen and sql.upper() == "COMMIT":
+            seen["commit"] = number
+        at = seen.get("ledger") if after < 0 else seen.get("commit", number) + after
+        return KILL if number == at and (after < 0 or "commit" in seen) else GO
+
+    return decide
+
+
+def tell(harness: Harness, what: str, experiment: Callable[[], object]) -> None:
     """Do one experiment and say what it found."""
     before, broken = len(harness.found), harness.broken
     experiment()

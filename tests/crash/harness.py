@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.crash import boundary
@@ -38,7 +39,7 @@ class Harness:
             limit: Callable[[], None] | None = None, threads: int = 1,
             seconds: float | None = None) -> Fate:  # fmt: skip
         """One dbt build in the present round; the next round begins after it."""
-        chosen = [part for name in self.select for part in ("--select", name)]
+        chosen = ["--select", *self.select] if self.select else []
         arguments = ["build", *self.common, "--threads", str(threads), *chosen]
         fate = boundary.run(self.manifest, arguments, decide, sabotage, limit, seconds)
         self.world.rounds[fate.run_id] = self.world.number
@@ -100,6 +101,31 @@ class Harness:
             self.look(when)
             self.again(when)
 
+    def fill_disk(self, sizes: Iterable[int]) -> None:
+        """Let no file of a run grow beyond so many bytes: writes fail as on a full disk."""
+        for size in sizes:
+            fate = self.run(limit=partial(_no_larger, size))
+            self.broken += not fate.success
+            when = f"files limited to {size:,} bytes"
+            self.look(when)
+            self.again(when)
+
+    def read_at(self, numbers: Iterable[int]) -> None:
+        """Ask `cdme` while a run is going: it says who holds the file, and a copy answers."""
+        for number in numbers:
+            said: list[str] = []
+
+            def reader(n: int, sql: str, at: int = number, said: list[str] = said) -> str:
+                if n == at:
+                    said += boundary.in_child(ask, str(self.root), self.models[-1])
+                return GO
+
+            fate = self.run(reader)
+            if not fate.success:
+                self.found.append(f"a reader at statement {number} broke the run: {fate.message}")
+            if said[:1] != ["STORE_LOCKED"] or said[1:] != ["answered"]:
+                self.found.append(f"a reader at statement {number} was told {said}")
+
     def forget_everything(self) -> None:
         """Begin with no database."""
         for name in ("shop.duckdb", "shop.duckdb.wal"):
@@ -107,6 +133,37 @@ class Harness:
         shutil.rmtree(self.root / "files")
         (self.root / "files").mkdir()
         self.world.rounds.clear()
+
+
+def ask(root: str, model: str) -> list[str]:
+    """What a question gets while a run holds the file: the error's code, then a copy's answer."""
+    from cdme_adapter.errors import CdmeError
+    from cdme_adapter.lineage.opening import open_questions
+
+    found = []
+    try:
+        open_questions(root, root).close()
+    except CdmeError as error:
+        found.append(error.code)
+    copy = Path(root) / "copy" / "shop.duckdb"
+    copy.parent.mkdir(exist_ok=True)
+    for suffix in ("", ".wal"):
+        source = Path(f"{root}/shop.duckdb{suffix}")
+        Path(f"{copy}{suffix}").unlink(missing_ok=True)
+        if source.exists():
+            shutil.copyfile(source, f"{copy}{suffix}")
+    questions = open_questions(database=str(copy), manifest=f"{root}/target/manifest.json")
+    answer = questions.trace(model, to="parents", limit=1)
+    questions.close()
+    return [*found, "answered" if answer["model"].endswith(f".{model}") else str(answer)]
+
+
+def _no_larger(size: int) -> None:
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def _behind(path: str, number: int, models: tuple[str, ...]) -> list[str]:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 _INSERT = re.compile(r"\s*INSERT INTO (\S*\bcdme\"?\.\"?store_\w+)\s+(SELECT.*)", re.I | re.S)
-_NOT_MAPS = ("store_ledger", "store_generations", "store_runs", "store_keys", "store_filtered")
+_KEPT = re.compile("store_(ledger|generations|runs|keys|filtered)")
+"""Of numbers alone, too, or not to be asked twice; every other table of numbers is a map."""
 
 
 def _wrap(change: Callable[[Callable[..., Any], Any, str, Any], Any]) -> None:
@@ -42,8 +43,9 @@ def reverse_join_after() -> None:
 
     def change(real: Callable[..., Any], self: Any, sql: str, bindings: Any) -> Any:
         found = _INSERT.match(sql)
-        if found and not any(name in found[1] for name in _NOT_MAPS):
-            late.append((found[1], real(self, found[2]).fetchall()))
+        rows = real(self, found[2]).fetchall() if found and _KEPT.search(found[1]) is None else []
+        if found and rows and all(isinstance(value, int) for row in rows for value in row):
+            late.append((found[1], rows))
             return real(self, "SELECT 1 WHERE FALSE")
         result = real(self, sql, bindings)
         if sql.strip().upper() == "COMMIT":

@@ -149,3 +149,20 @@ def test_threads_over_two_databases(two: Project) -> None:
     statuses = {(edge["exactness"], edge["status"]) for edge in two.file_ledger()["edges"]}
     assert statuses == {("exact", "BALANCED")}
     assert len(two.file_ledger()["edges"]) == 18
+
+
+def test_a_database_of_another_kind_holds_no_account_and_it_is_said(
+    two: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckLake and its like cannot be loaded here; what asks for the kind of a database is told so."""
+    from cdme_adapter import run
+
+    kinds = {"mart": "ducklake"}
+    monkeypatch.setattr(run, "kind_of", lambda execute, database: kinds.get(database, "duckdb"))
+    outcome = two.dbt("build")
+    assert "[STORE_KIND] the database mart is of the kind ducklake" in outcome.text
+    assert not in_mart(two, "SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'cdme' AND NOT internal")
+    assert in_mart(two, "SELECT count(*) FROM main.b") == [(1,)]
+    assert {edge["model"].split(".")[-1] for edge in two.file_ledger()["edges"]} == {"raw", "a", "d"}
+    assert two.one("SELECT status FROM cdme.runs") == "COMPLETE"
+    assert counts(two.ledger("d")["c"]) == (1, 1, 0, 0, 0, "BALANCED")
