@@ -124,7 +124,7 @@ def _captured(con: duckdb.DuckDBPyConnection, execute: Any, plan: CapturePlan) -
 
 def _expanded(execute: Any, chain: Steps) -> set[tuple[int, int]]:
     """The pairs of a chain of maps, its ranges taken apart."""
-    sql = "SELECT o, o AS i FROM " + chain[0].sql
+    sql = "SELECT DISTINCT o, o AS i FROM " + chain[0].sql
     for step in chain:
         found = "unnest(range(s.lo, s.hi + 1))" if step.ranged else "s.i"
         sql = f"SELECT c.o, {found} AS i FROM ({sql}) AS c JOIN {step.sql} AS s ON s.o = c.i"
