@@ -10,7 +10,7 @@ import pytest
 from bench.tpc import examine, load, models
 
 SELECTION = (
-    "ds01", "ds03", "ds06", "ds08", "ds12", "ds16", "ds21", "ds27", "ds34", "ds37", "ds38", "ds41", "ds45", "ds51",
+    "ds01", "ds03", "ds06", "ds08", "ds12", "ds16", "ds21", "ds27", "ds34", "ds37", "ds38", "ds41", "ds51",
     "ds69", "ds76", "ds84", "ds87", "ds93", "ds97",
 )  # fmt: skip
 
