@@ -207,7 +207,8 @@ def page(outcomes: list[Outcome], sample: int) -> str:
         "The 22 queries of TPC-H and the 99 of TPC-DS as models, written from the specifications with",
         "fixed parameters, each through the capture. This page is written by `make tpc`, which fails",
         "where a row differs from plain DuckDB's, where a record is unaccounted, where an output record",
-        f"has no witness, or where one of up to {sample} output records does not come out of its witnesses alone.",
+        f"has no witness, or where one of up to {sample} output records does not come out of its",
+        "witnesses alone.",
         "",
         "| | queries | output records | replayed | " + " | ".join(
             f"{role} {word}" for role in ROLES for word in ("exact", "superset", "opaque")) + " |",
