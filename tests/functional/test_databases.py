@@ -61,7 +61,10 @@ def test_the_file_has_the_whole_run(two: Project) -> None:
 def test_several_runs_over_two_databases(two: Project) -> None:
     for _ in range(3):
         two.dbt("build")
-    generations = "SELECT count(*) FROM cdme.store_generations"
+    # Of each replaced generation one row stays: the hash of what a run left.
+    generations = (
+        "SELECT count(*) FROM cdme.store_generations WHERE (fingerprint LIKE 'content:%') IS NOT TRUE"
+    )
     sizes = (two.sql(generations), in_mart(two, generations))
     two.dbt("build")
     assert (two.sql(generations), in_mart(two, generations)) == sizes
