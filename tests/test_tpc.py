@@ -9,8 +9,10 @@ import pytest
 
 from bench.tpc import examine, load, models
 
+# Not ds51: DuckDB 2.0 sometimes fails in its FULL JOIN with an internal error ("dict-surviving join"),
+# which makes the whole database unusable; `make tpc` runs it.
 SELECTION = (
-    "ds01", "ds03", "ds06", "ds08", "ds12", "ds16", "ds21", "ds27", "ds34", "ds37", "ds38", "ds41", "ds51",
+    "ds01", "ds03", "ds06", "ds08", "ds12", "ds16", "ds21", "ds27", "ds34", "ds37", "ds38", "ds41",
     "ds69", "ds76", "ds84", "ds87", "ds93", "ds97",
 )  # fmt: skip
 
