@@ -39,17 +39,25 @@ class Captured:
     """Rows of all maps."""
 
 
-def capture(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
-    """Plan, run and settle ``sql``; unsupported constructs give opaque edges."""
+def capture(con: duckdb.DuckDBPyConnection, sql: str, known: dict[str, Any] | None = None) -> Captured:
+    """Plan, run and settle ``sql``; unsupported constructs give opaque edges.
+
+    ``known`` keeps the functions of the catalog from one call to the next, where no macro is made
+    between them.
+    """
 
     def execute(statement: str) -> list[tuple[Any, ...]]:
         return con.execute(statement).fetchall()
 
     catalog = DuckDbCatalog(execute, lambda database, schema, name: name.lower())
+    if known is not None:
+        vars(catalog).update(known)
     try:
         plan = planned(con, catalog, sql)
     except UnsupportedConstruct as reason:
         return _opaque(con, sql, str(reason))
+    if known is not None:
+        known.update({k: v for k, v in vars(catalog).items() if k in ("_functions", "_macros") and v})
     execute("BEGIN")
     try:
         captured = _captured(con, execute, plan)

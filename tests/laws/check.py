@@ -25,6 +25,8 @@ class Outcome:
     """The direct edges alone, by exactness."""
     records: Counter[str] = field(default_factory=Counter)
     """Input records by class, as the oracle has them: a case without contributions shows little."""
+    coarse: list[str] = field(default_factory=list)
+    """What the capture did not understand."""
     invalid: str = ""
     """DuckDB's refusal: a defect of the generator."""
 
@@ -58,6 +60,7 @@ def check(case: Case, capture: Capturing | None) -> Outcome:
     except Exception as error:
         outcome.problems.append(f"capture raises {type(error).__name__}: {error}")
         return outcome
+    outcome.coarse = [*captured.coarse, *([captured.unsupported] if captured.unsupported else [])]
     report = compare(explained, captured, case.tied)
     outcome.problems.extend(report.problems)
     outcome.exactness = report.exactness

@@ -28,6 +28,8 @@ class Capture(Protocol):
     exactness: dict[Key, str]
     witnesses: dict[Key, set[tuple[int, int]]]
     classes: dict[str, dict[int, tuple[Any, ...]]]
+    unsupported: str
+    coarse: list[str]
 
 
 @dataclass

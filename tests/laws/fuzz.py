@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.laws.check import Capturing, Outcome, category, check
 from tests.laws.generate import Case, case_of
@@ -81,6 +82,8 @@ def run(options: argparse.Namespace, capture: Capturing | None, first: int) -> T
         case = case_of(seed, options.depth, menu)
         outcome = _timed(case, capture, seed)
         tally.add(case, outcome)
+        if not tally.queries % options.every:
+            print(f"seed {seed}: {tally.lines()[0]}, {time.process_time():.0f} s of CPU", flush=True)
         for kind in {category(problem) for problem in outcome.problems}:
             shown[kind] += 1
             if shown[kind] <= options.show:
@@ -122,7 +125,8 @@ def worker(options: argparse.Namespace, first: int) -> Tally:
         return run(options, None, first)
     from tests.harness import capture
 
-    return run(options, capture, first)
+    known: dict[str, Any] = {}
+    return run(options, lambda connection, sql: capture(connection, sql, known), first)
 
 
 def main() -> int:
@@ -136,6 +140,7 @@ def main() -> int:
     parser.add_argument("--core", action="store_true", help="only the constructs of the first release")
     parser.add_argument("--oracle-only", action="store_true", help="oracle against DuckDB alone")
     parser.add_argument("--show", type=int, default=3, help="counterexamples shown of each kind")
+    parser.add_argument("--every", type=int, default=500, help="queries between two lines of progress")
     parser.add_argument("--shrink", type=float, default=20.0, help="seconds to make one smaller")
     parser.add_argument("--save", action="store_true", help="keep counterexamples as fixtures")
     options = parser.parse_args()

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -26,12 +29,13 @@ class Case:
 
     statements: tuple[str, ...]
     sql: str
-    constructs: frozenset[str]
+    constructs: Mapping[str, int]
+    """Each construct with the most levels of queries around and inside it, its own included."""
     tied: bool = False
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """A fresh database with the tables and views in it."""
-        connection = duckdb.connect(config={"threads": 1})
+        """A database with the tables and views in it, and nothing else; the next call empties it."""
+        connection = _emptied()
         for statement in self.statements:
             connection.execute(statement)
         return connection
@@ -45,6 +49,25 @@ class Case:
 
     def __str__(self) -> str:
         return ";\n".join([*self.statements, self.sql]) + ";"
+
+
+@cache
+def _shared() -> duckdb.DuckDBPyConnection:
+    """To open a database takes longer than to empty one."""
+    return duckdb.connect(config={"threads": 1})
+
+
+def _emptied() -> duckdb.DuckDBPyConnection:
+    connection = _shared()
+    with suppress(duckdb.TransactionException):
+        connection.execute("ROLLBACK")
+    for kind in ("view", "table"):
+        names = connection.execute(
+            f"SELECT {kind}_name, temporary FROM duckdb_{kind}s() WHERE NOT internal"
+        )
+        for name, temporary in names.fetchall():
+            connection.execute(f'DROP {kind} {"temp" if temporary else "main"}."{name}"')
+    return connection
 
 
 def make_case(draw: Draw, depth: int = 3, menu: Menu = FULL) -> Case:
@@ -69,7 +92,7 @@ def make_case(draw: Draw, depth: int = 3, menu: Menu = FULL) -> Case:
     if maker.chance(10):
         maker.uses("order by")
         sql = f"{_with(maker, replace(query, sql=f'SELECT * FROM ({query.sql}) AS z'))} ORDER BY 1"
-    return Case(tuple(statements), sql, frozenset(maker.constructs), maker.tied or tied)
+    return Case(tuple(statements), sql, dict(maker.constructs), maker.tied or tied)
 
 
 def _keyed(plain: Table) -> Table:

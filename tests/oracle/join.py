@@ -24,7 +24,7 @@ from tests.oracle.model import (
     through,
     union,
 )
-from tests.oracle.source import for_row, read
+from tests.oracle.source import for_row, read, with_ctes
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def join(context: Context, left: Relation, node: exp.Join, more: Sequence[exp.Jo
         context, sides, condition, candidates, clause, preserve=side in ("RIGHT", "FULL")
     )
     if sides.lateral and not left.rows:
-        _nothing_to_meet(context, sides.right, clause)
+        _nothing_to_meet(for_row(context, left.columns, _nulls(left)), node.this, sides.right, clause)
     whole = Relation(
         [*left.columns, *sides.right.columns],
         [*rows, *ours, *theirs],
@@ -128,8 +128,7 @@ def _sides(context: Context, left: Relation, node: exp.Join, role: str, more: Se
         except OracleError as error:
             if "unknown column" not in str(error):
                 raise
-    nulls = Row(tuple(None for _ in left.columns))
-    lent = replace(for_row(inside, left.columns, nulls), recording=False)
+    lent = replace(for_row(inside, left.columns, _nulls(left)), recording=False)
     shape = joined(lent, item, list(more))
     rows: list[Row] = []
     offers = []
@@ -138,6 +137,10 @@ def _sides(context: Context, left: Relation, node: exp.Join, role: str, more: Se
         offers.append(list(range(len(rows), len(rows) + len(found))))
         rows.extend(found)
     return Sides(left, _in_role(replace(shape, rows=rows), role), offers, lateral=True)
+
+
+def _nulls(relation: Relation) -> Row:
+    return Row(tuple(None for _ in relation.columns))
 
 
 def _in_role(relation: Relation, role: str) -> Relation:
@@ -213,12 +216,16 @@ def _unmatched_right(
     return []
 
 
-def _nothing_to_meet(context: Context, right: Relation, clause: Clause) -> None:
-    """A lateral item that no left tuple asked: its records met nobody."""
-    for relation, role in right.edges:
-        table = context.session.table(relation) if role == DIRECT else None
-        for row in table.rows if table else []:
-            context.fail(clause, row.prov, ["candidate:none"])
+def _nothing_to_meet(context: Context, item: exp.Expr, right: Relation, clause: Clause) -> None:
+    """A lateral item that no left tuple asked: what its FROM let through met nobody."""
+    query = item.this.unnest() if isinstance(item.this, exp.Expr) else item
+    if isinstance(query, exp.Select) and (source := query.args.get("from_")) is not None:
+        rows = joined(with_ctes(context, query), source.this, query.args.get("joins") or []).rows
+    else:
+        tables = [context.session.table(name) for name, role in right.edges if role == DIRECT]
+        rows = [row for table in tables for row in (table.rows if table else [])]
+    for row in rows:
+        context.fail(clause, row.prov, ["candidate:none"])
 
 
 def _filtering(

@@ -59,7 +59,6 @@ def join_lateral(
     _refuse(planner, query, blocks and not alone)
     bare = query.copy()
     bare.set("limit", None)
-    place = len(planner.builder.checks)
     inner = _Inner(planner, bare, left, env)
     if inner.keys:
         raise not_understood("a subquery in LATERAL", query)
@@ -74,7 +73,7 @@ def join_lateral(
     body = f"LATERAL ({inner.sql(hidden, tail=tail)}) AS {quote(alias)}{names}"
     visible = Visible(alias, known, tuple(port.column for port in ports))
     joined, clause = _joined(planner, left, body, kind, shown, (visible,), ports, join)
-    _check_asked(planner, left, inner.ports, clause, place)
+    _check_asked(planner, left, inner.ports, clause, inner.place)
     if not blocks:
         return joined
     refuse_if_unknown((joined,), None, item)
@@ -82,14 +81,20 @@ def join_lateral(
 
 
 class _Inner(Prepared):
-    """The SELECT of a lateral item: its WHERE speaks of the rows on the left, too."""
+    """The SELECT of a lateral item: its WHERE speaks of the rows on the left, too.
+
+    Its FROM does not: what fails in there fails whether anybody asked or not. ``place`` is behind it.
+    """
+
+    place = 0
 
     def __init__(self, planner: Planner, select: exp.Select, left: FromGroup, env: Env) -> None:
-        self.left = left
+        self.left, self.planner = left, planner
         super().__init__(planner, select, env)
 
     def around(self, select: exp.Select) -> tuple[FromGroup, ...]:
         """The left side without its ports, once the names in ``select`` say whose they are."""
+        self.place = len(self.planner.builder.checks)
         _refuse_correlated_from(select, self.left.visible)
         _qualify(select, tuple(v for g in self.groups for v in g.visible), self.left.visible)
         return (FromGroup(self.left.sql, self.left.visible, ()),)
@@ -167,7 +172,7 @@ def _joined(
 def _check_asked(
     planner: Planner, left: FromGroup, ports: tuple[Port, ...], clause: int, place: int
 ) -> None:
-    """Where nothing stands on the left, nobody asked for the item's records: checked before all else."""
+    """Where nothing stands on the left, nobody asked for the item's records: checked before its WHERE."""
     if ports:
         asked = f"EXISTS (SELECT 1 FROM {left.sql})"
         planner.builder.checks.insert(

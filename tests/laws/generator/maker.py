@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -84,6 +85,14 @@ class Menu:
 
 
 @dataclass
+class _Level:
+    """A query under construction: what it uses itself, and the levels of queries inside it."""
+
+    uses: set[str] = field(default_factory=set)
+    height: int = 0
+
+
+@dataclass
 class Maker:
     """Makes one case; shapes and expressions ask it for parts."""
 
@@ -92,11 +101,13 @@ class Maker:
     menu: Menu
     views: dict[str, Query] = field(default_factory=dict)
     ctes: dict[str, Query] = field(default_factory=dict)
-    constructs: set[str] = field(default_factory=set)
+    constructs: dict[str, int] = field(default_factory=dict)
+    """What the case uses, with the most levels of queries that it is nested in or holds."""
     tied: bool = False
     level: int = 0
     """How many subqueries of expressions enclose what is being made."""
     _names: int = 0
+    _open: list[_Level] = field(default_factory=lambda: [_Level()])
 
     def fresh(self, prefix: str) -> str:
         """A name that was not used before."""
@@ -120,14 +131,27 @@ class Maker:
         return self.draw.number(low, high)
 
     def uses(self, construct: str) -> None:
-        """Note that the case uses a construct."""
-        self.constructs.add(construct)
+        """Note that the query being made uses a construct."""
+        self.constructs.setdefault(construct, 1)
+        self._open[-1].uses.add(construct)
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        """While a query inside the present one is made: how deep its constructs stand."""
+        self._open.append(_Level())
+        yield
+        made = self._open.pop()
+        self._open[-1].height = max(self._open[-1].height, made.height + 1)
+        levels = len(self._open) + made.height
+        for construct in made.uses:
+            self.constructs[construct] = max(self.constructs[construct], levels)
 
     def query(self, depth: int) -> Query:
         """A query of a random shape, nested so deep."""
         name = self.pick(self.menu.shapes)
-        self.uses(name)
-        return self.menu.shapes[name](self, depth)
+        with self._deeper():
+            self.uses(name)
+            return self.menu.shapes[name](self, depth)
 
     def nests(self, percent: int) -> bool:
         """Whether a subquery comes here; three inside each other are enough."""
@@ -136,9 +160,10 @@ class Maker:
     def subquery(self, offered: Mapping[str, Subquery], scope: Scope) -> str:
         """A subquery of a random kind."""
         name = self.pick(offered)
-        self.uses(name)
         self.level += 1
-        sql = offered[name](self, scope)
+        with self._deeper():
+            self.uses(name)
+            sql = offered[name](self, scope)
         self.level -= 1
         return sql
 
