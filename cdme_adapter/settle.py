@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from cdme_adapter.accounting import Verdict
+from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.capture.plan import (
     FALSE_VERDICT,
     HIDDEN,
@@ -21,6 +21,7 @@ from cdme_adapter.capture.plan import (
     CapturePlan,
     CaseCheck,
     LevelCheck,
+    LevelTree,
     Node,
     Port,
     StepCheck,
@@ -30,6 +31,7 @@ from cdme_adapter.engines.rows import Ordinals
 from cdme_adapter.engines.sets import RowSet, RowSets, Universe
 from cdme_adapter.maps import Chain, Map, Maps
 from cdme_adapter.provenance import Role
+from cdme_adapter.settle_levels import Levels
 from cdme_adapter.store.rows import chunked, opened
 
 ROOT_ROWS = "cdme_root"
@@ -38,6 +40,8 @@ REJECTED = "rejected"
 ALL_NULL = 5
 """A verdict of joins and subqueries that is ``null`` only if no other occurrence of the record says
 otherwise at the same clause; where it stands it becomes ``null``."""
+_CANDIDATES = frozenset({*FALSE_VERDICT, Kind.JOIN_NO_MATCH})
+"""The clauses that can give that verdict."""
 _NUMBERS = {verdict.value: verdict.number for verdict in Verdict} | {"all_null": ALL_NULL}
 
 
@@ -100,6 +104,7 @@ class Settlement:
     _temp: list[str] = field(default_factory=list)
     _fates: dict[str, _Fate] = field(default_factory=dict)
     _passed: dict[str, bool] = field(default_factory=dict)
+    _trees: dict[LevelTree, Levels] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sets = RowSets(self.execute)
@@ -213,7 +218,7 @@ class Settlement:
                 if lost:
                     parts.append(self._inherited(node, port, lost, pending))
                 question = self.sets.minus(pending, reached)
-            parts += self._checks(node, port, question)
+            parts += self._checks(node, port, question, len(consumers) == 1)
         if not parts:
             return None
         everything = " UNION ALL ".join(parts)
@@ -229,23 +234,33 @@ class Settlement:
             return f"SELECT l.i, f.loss {rows}"
         return f"SELECT l.i, max(f.loss) AS loss {rows} GROUP BY l.i"
 
-    def _checks(self, node: Node, port: Port, question: RowSet) -> list[str]:
-        """Walk the checks of a node for one port; the evidence found, at most one for each row."""
+    def _checks(self, node: Node, port: Port, question: RowSet, only: bool) -> list[str]:
+        """Walk the checks of a node for one port; the evidence found, at most one for each row.
+
+        ``only``: the rows can live through no other port, so that each that lives passes every
+        clause. Then it can be cheaper to judge it as well than to leave it out.
+        """
         found: list[str] = []
         checks = [check for check in node.checks if port.column in check.ports]
         settled: set[int] = set()
         for place, check in enumerate(checks):
             if not question.count:
                 break
+            everyone = only and not found and 2 * question.count > question.universe.count
             if isinstance(check, LevelCheck):
                 if self._derives(node, port):
                     settled |= set(check.clauses)
-                    judged = self._filled(check.sql, node, port, question)
-                    part, question = self._judged(check.clauses, judged, question)
+                    levels = self._levels(node, check.tree)
+                    judged = levels.judged(check.group, port.column, None if everyone else question)
+                    last = all(
+                        isinstance(c, StepCheck) and c.clause in settled for c in checks[place + 1 :]
+                    )
+                    part, question = self._judged(check.clauses, judged, question, last)
                     found.append(part)
             elif isinstance(check, CaseCheck):
-                last = place == len(checks) - 1
-                part, question = self._case(node, port, check, question, last)
+                judged = self._filled(_case_sql(check), node, port, question)
+                last = place == len(checks) - 1 and check.single
+                part, question = self._judged(check.clauses, judged, question, last)
                 found.append(part)
             elif check.clause not in settled and not self._passes_all(check):
                 reach = self._filled(check.reach, node, port, question)
@@ -255,6 +270,14 @@ class Settlement:
                     found += self._step(check, node, port, lost)
                 question = reached
         return found
+
+    def _levels(self, node: Node, tree: LevelTree) -> Levels:
+        """The messages of a tree, which all of its groups share."""
+        if tree not in self._trees:
+            rows = self._rows(node)
+            fill = lambda sql: sql.format(self=rows, **_NUMBERS)  # noqa: E731
+            self._trees[tree] = Levels(self.execute, self.sets, self._new, fill, tree)
+        return self._trees[tree]
 
     def _derives(self, node: Node, port: Port) -> bool:
         """Whether some derivation arrived at the node."""
@@ -290,20 +313,17 @@ class Settlement:
 
     # -- conjuncts, row by row -------------------------------------------------------------------
 
-    def _case(
-        self, node: Node, port: Port, check: CaseCheck, question: RowSet, last: bool
+    def _judged(
+        self, clauses: tuple[int, ...], judged: str, question: RowSet, last: bool
     ) -> tuple[str, RowSet]:
-        """The rows that a run of conjuncts removed, and those that are still in question."""
-        judged = self._filled(_case_sql(check), node, port, question)
-        if last and check.single:
-            # Nothing asks for those that pass: they are unaccounted.
-            return self._stopped(check.clauses, f"({judged})"), question
-        return self._judged(check.clauses, judged, question)
+        """The evidence that (i, code) is, and the rows that pass every clause.
 
-    def _judged(self, clauses: tuple[int, ...], judged: str, question: RowSet) -> tuple[str, RowSet]:
-        """The evidence that (i, code) is, and the rows that pass every clause."""
+        ``last``: nothing asks for those that pass, they are unaccounted.
+        """
+        if last:
+            return self._stopped(clauses, f"({judged})"), question
         table = self._new("case", judged)
-        passed = f"SELECT i FROM {table} WHERE code = {2 * len(clauses)}"
+        passed = f"SELECT i FROM {table} WHERE code = {2 * len(clauses)} AND {question.holds('i')}"
         return self._stopped(clauses, table), self.sets.of(question.universe, passed)
 
     def _stopped(self, clauses: tuple[int, ...], judged: str) -> str:
@@ -357,9 +377,13 @@ class Settlement:
         arms = " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
         if not arms:
             return None, ()
-        # A verdict that is null for every candidate is null by now, also in the same chunk.
-        null = f"((7 - loss % 8) = {ALL_NULL})::INTEGER * {ALL_NULL - Verdict.NULL.number}"
-        ends = f"(SELECT i, loss + {null} AS loss FROM {lost} WHERE loss < {8 * len(self.plan.clauses)})"
+        ends = lost
+        if self._has_errors:
+            ends = f"(FROM {ends} WHERE loss < {8 * len(self.plan.clauses)})"
+        if any(clause.kind in _CANDIDATES for clause in self.plan.clauses):
+            # A verdict that is null for every candidate is null by now, also in the same chunk.
+            null = f"((7 - loss % 8) = {ALL_NULL})::INTEGER * {ALL_NULL - Verdict.NULL.number}"
+            ends = f"(SELECT i, loss + {null} AS loss FROM {ends})"
         chunks = self._new(
             "chunks",
             f"SELECT (CASE loss // 8 {arms} END)::INTEGER AS clause, (7 - loss % 8)::TINYINT AS verdict, "

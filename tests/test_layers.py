@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"column_lineage", "pii"}),
     frozenset({"engines", "pseudonyms"}),
     frozenset({"store"}),
-    frozenset({"shared_sets"}),
+    frozenset({"settle_levels", "shared_sets"}),
     frozenset({"contents", "drift", "file_inputs", "generations", "gate", "maps", "settle", "validation"}),
     frozenset({"settle_indirect"}),
     frozenset({"totals"}),

@@ -148,16 +148,51 @@ class CaseCheck:
 
 
 @dataclass(frozen=True)
-class LevelCheck:
-    """How far every row gets through the conjuncts over comma-joined groups, in one query.
+class LevelKey:
+    """A conjunct ``mine = theirs`` between two groups of a FROM clause, and its place."""
 
-    ``sql`` selects ``(i, code)`` for the rows in ``{cur}``, coded as those of a CaseCheck. It holds
-    where some derivation passes every conjunct; elsewhere the StepChecks of the same clauses decide.
+    place: int
+    mine: str
+    theirs: str
+
+
+@dataclass(frozen=True)
+class LevelGroup:
+    """One group between commas: its FROM item, what it is asked, and its keys to other groups.
+
+    ``own``: (place, SQL, whether it can run under TRY) of the conjuncts over the group alone, in
+    order; ``keys``: for each neighbour its number and the keys, in order. ``single``: every row of
+    its one port stands in it at most once. ``rows``: about how many it has.
+    """
+
+    sql: str
+    single: bool
+    own: tuple[tuple[int, str, bool], ...]
+    keys: tuple[tuple[int, tuple[LevelKey, ...]], ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class LevelTree:
+    """Comma-joined groups that their conjuncts connect as a forest; ``passed``: the code of a
+    derivation that passes all of them."""
+
+    groups: tuple[LevelGroup, ...]
+    passed: int
+
+
+@dataclass(frozen=True)
+class LevelCheck:
+    """How far every row of one group gets through the conjuncts over comma-joined groups.
+
+    Its code is as those of a CaseCheck. It holds where some derivation passes every conjunct;
+    elsewhere the StepChecks of the same clauses decide.
     """
 
     clauses: tuple[int, ...]
     ports: frozenset[str]
-    sql: str
+    tree: LevelTree
+    group: int
 
 
 Check = StepCheck | CaseCheck | LevelCheck

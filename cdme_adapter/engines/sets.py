@@ -106,15 +106,20 @@ class RowSets:
             self.execute("; ".join(self._made))
         self._made.clear()
 
+    def variable(self, value: str) -> str:
+        """Keep a value in a variable of the connection; the expression that reads it."""
+        name = self._name()
+        self.execute(f"SET VARIABLE {name} = {value}")
+        self._made.append(f"RESET VARIABLE {name}")
+        return f"getvariable('{name}')"
+
     def _name(self) -> str:
         return f"cdme_set_{len(self._made) + 1}"
 
     def _bits(self, universe: Universe, value: str) -> RowSet:
-        name = self._name()
-        self.execute(f"SET VARIABLE {name} = {value}")
-        self._made.append(f"RESET VARIABLE {name}")
-        count = int(self.execute(f"SELECT coalesce(bit_count(getvariable('{name}')), 0)")[0][0])
-        return RowSet(universe, count, bits=f"getvariable('{name}')" if count else None)
+        bits = self.variable(value)
+        count = int(self.execute(f"SELECT coalesce(bit_count({bits}), 0)")[0][0])
+        return RowSet(universe, count, bits=bits if count else None)
 
     def _table(self, universe: Universe, select: str) -> RowSet:
         name = self._name()

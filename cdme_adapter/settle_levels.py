@@ -1,0 +1,159 @@
+"""How far records get through the conjuncts over comma-joined relations, by messages.
+
+A derivation of a record stops at its first conjunct that is not TRUE; the record's reason is the
+last conjunct at which one of its derivations stops. Where the conjuncts connect the relations as a
+tree, the derivations through one neighbour do not depend on those through another. So the best stop
+of a record is the least of what its own conjuncts give and, for each neighbour, the best that a row
+of that neighbour gives, which is one number for each join key: nothing is ever joined with more than
+a table of keys, and no product is built (message passing on a join tree: Yannakakis 1981).
+
+A stop is coded as twice the conjunct's place, plus one if it was FALSE and not NULL; a derivation
+that passes everything has twice their number. Some derivation is known to do so: then a row without
+a partner for a key stops at the key's conjunct, whatever else holds.
+
+A message is one bit string of keys for each stop, where the key is one integer and they lie close
+enough; else a table of keys. Either is made once and read by every relation behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cdme_adapter.capture.plan import LevelKey, LevelTree
+from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.sets import RowSet, RowSets
+
+_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
+_SPARSE = 64
+"""The widest span of keys for each of them that bit strings are used for."""
+_SMALL = 1 << 20
+"""Spans that are always small enough, in keys."""
+_WIDEST = 1 << 28
+_MUCH = 4
+"""A side with so many times the rows of the other is asked only for keys that the other has."""
+
+
+@dataclass(frozen=True)
+class _Message:
+    """What one group's rows give for each key: joins to make, and the stops that they offer, as
+    templates of ``{at}``, the number of the neighbour."""
+
+    joins: tuple[str, ...]
+    stops: tuple[str, ...]
+
+
+@dataclass
+class Levels:
+    """The messages of one tree; ``new`` materialises a SELECT, ``fill`` writes a template out."""
+
+    execute: Execute
+    sets: RowSets
+    new: Callable[[str, str], str]
+    fill: Callable[[str], str]
+    tree: LevelTree
+    _messages: dict[tuple[int, int], _Message] = field(default_factory=dict)
+
+    def judged(self, group: int, port: str, question: RowSet | None) -> str:
+        """A SELECT of (i, code) for the rows of a group that ``question`` holds, None: for all."""
+        where = question.holds(port) if question else f"{port} IS NOT NULL"
+        rows = self._rows(group, None, [f"{port} AS i"], where)
+        if self.tree.groups[group].single:
+            return f"SELECT i, f AS code FROM ({rows})"
+        return f"SELECT i, max(f) AS code FROM ({rows}) GROUP BY i"
+
+    def _rows(self, group: int, but: int | None, shown: Sequence[str], where: str = "") -> str:
+        """A SELECT of ``shown`` and the best stop ``f`` of a group's rows on this side of ``but``."""
+        here = self.tree.groups[group]
+        around = [(other, keys) for other, keys in here.keys if other != but]
+        columns, code = list(shown), str(self.tree.passed)
+        for at, (_, keys) in enumerate(around):
+            columns += [f"{self.fill(key.mine)} AS c{at}_{n}" for n, key in enumerate(keys)]
+        for place, sql, plain in reversed(here.own):
+            columns.append(f"{'TRY' if plain else ''}({self.fill(sql)}) AS b{place}")
+            null, false = 2 * place, 2 * place + 1
+            code = f"CASE WHEN b{place} THEN {code} WHEN b{place} IS NULL THEN {null} ELSE {false} END"
+        condition = f" WHERE {where}" if where else ""
+        inner = f"SELECT {', '.join(columns)} FROM {self.fill(here.sql)}{condition}"
+        kept = [column.rsplit(" AS ", 1)[1] for column in shown]
+        widths = [len(keys) for _, keys in around]
+        behind = [f"c{at}_{n}" for at, width in enumerate(widths) for n in range(width)]
+        rows = f"SELECT {', '.join([*kept, *behind, f'({code})::USMALLINT AS f'])} FROM ({inner})"
+        if not around:
+            return rows
+        joins: list[str] = []
+        stops: list[str] = []
+        for at, (other, keys) in enumerate(around):
+            message = self._message(other, group, keys)
+            joins += [join.format(at=at) for join in message.joins]
+            stops.append(f"greatest({', '.join(stop.format(at=at) for stop in message.stops)})")
+        soonest = min(2 * keys[0].place for _, keys in around)
+        worst = f"CASE WHEN r.f <= {soonest} THEN r.f ELSE least(r.f, {', '.join(stops)}) END"
+        names = ", ".join(f"r.{name}" for name in kept)
+        return f"SELECT {names}, ({worst})::USMALLINT AS f FROM ({rows}) AS r {' '.join(joins)}"
+
+    def _message(self, of: int, to: int, keys: tuple[LevelKey, ...]) -> _Message:
+        """What the rows of group ``of`` give to those of group ``to``."""
+        if (of, to) not in self._messages:
+            span = self._span(of, to, keys[0]) if len(keys) == 1 else None
+            self._messages[of, to] = (
+                self._as_bits(of, to, keys[0], *span) if span else self._as_tables(of, to, keys)
+            )
+        return self._messages[of, to]
+
+    def _span(self, of: int, to: int, key: LevelKey) -> tuple[int, int] | None:
+        """The least and the greatest key, where both sides are integers that lie close together."""
+        source, asking = self.fill(self.tree.groups[of].sql), self.fill(self.tree.groups[to].sql)
+        theirs = self.fill(key.theirs)
+        for sql in (f"{theirs} AS k FROM {source}", f"{self.fill(key.mine)} AS k FROM {asking}"):
+            if str(self.execute(f"DESCRIBE SELECT {sql}")[0][1]) not in _INTEGERS:
+                return None
+        low, high = self.execute(f"SELECT min({theirs}), max({theirs}) FROM {source}")[0]
+        if low is None:
+            return None
+        widest = max(_SMALL, min(_WIDEST, _SPARSE * self.tree.groups[of].rows))
+        return (low, high) if high - low < widest else None
+
+    def _as_bits(self, of: int, to: int, key: LevelKey, low: int, high: int) -> _Message:
+        unmatched = 2 * key.place + 1
+        rows = self._rows(of, to, [f"{self.fill(key.theirs)} AS k"])
+        table = self.new(
+            "level",
+            f"SELECT f, bitstring_agg(k, {low}, {high}) AS bits FROM ({rows})"
+            f" WHERE f > {unmatched} AND k IS NOT NULL GROUP BY f",
+        )
+        found = [int(level) for (level,) in self.execute(f"SELECT f FROM {table} ORDER BY f DESC")]
+        column = "r.c{at}_0"
+        arms = [f"WHEN {column} IS NULL THEN {unmatched - 1}"]
+        if found:
+            arms.append(f"WHEN {column} < {low} OR {column} > {high} THEN {unmatched}")
+        for level in found:
+            bits = self.sets.variable(f"(SELECT bits FROM {table} WHERE f = {level})")
+            arms.append(f"WHEN get_bit({bits}, ({column}::BIGINT - {low})::INTEGER) = 1 THEN {level}")
+        return _Message((), (f"CASE {' '.join(arms)} ELSE {unmatched} END",))
+
+    def _as_tables(self, of: int, to: int, keys: tuple[LevelKey, ...]) -> _Message:
+        first, names = 2 * keys[0].place, [f"k{n}" for n in range(len(keys))]
+        needed = ""
+        if self.tree.groups[of].rows > _MUCH * self.tree.groups[to].rows:
+            asking = f"SELECT {self.fill(keys[0].mine)} FROM {self.fill(self.tree.groups[to].sql)}"
+            needed = f"{self.fill(keys[0].theirs)} IN ({asking})"
+        shown = [f"{self.fill(key.theirs)} AS k{n}" for n, key in enumerate(keys)]
+        rows = f"({self._rows(of, to, shown, needed)})"
+        if len(keys) > 1:
+            rows = self.new("level", f"FROM {rows}")
+        best = self.new("level", f"SELECT {', '.join(names)}, max(f) AS f FROM {rows} GROUP BY ALL")
+        on = " AND ".join(f"a{{at}}.k{n} = r.c{{at}}_{n}" for n in range(len(keys)))
+        joins = [f"LEFT JOIN {best} AS a{{at}} ON {on}"]
+        stops = ["coalesce(a{at}.f, 0)", f"{first} + (r.c{{at}}_0 IS NOT NULL)::INTEGER"]
+        for n in range(1, len(keys)):
+            before = ", ".join(names[:n])
+            some = f"max(f) FILTER (k{n} IS NOT NULL) AS nn, max(f) FILTER (k{n} IS NULL) AS nu"
+            partly = self.new("level", f"SELECT {before}, {some} FROM {rows} GROUP BY {before}")
+            same = " AND ".join(f"p{{at}}_{n}.k{m} = r.c{{at}}_{m}" for m in range(n))
+            joins.append(f"LEFT JOIN {partly} AS p{{at}}_{n} ON {same}")
+            stop, part = 2 * keys[n].place, f"p{{at}}_{n}"
+            given = f"{stop} + (r.c{{at}}_{n} IS NOT NULL)::INTEGER"
+            stops.append(f"least(coalesce({part}.nn, 0), {given})")
+            stops.append(f"least(coalesce({part}.nu, 0), {stop})")
+        return _Message(tuple(joins), tuple(stops))
