@@ -28,13 +28,11 @@ class ByKey:
     _made: int = 0
 
     def __enter__(self) -> ByKey:
-        self.ctx.store.con.execute(
-            "CREATE OR REPLACE TEMP TABLE store_pairs (map BIGINT, o BIGINT, i BIGINT)"
-        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.ctx.store.con.execute(f"DROP TABLE IF EXISTS {_SCHEMA}.store_pairs")
+        if self._made:
+            self.ctx.store.con.execute(f"DROP TABLE IF EXISTS {_SCHEMA}.store_pairs")
 
     def hops(self, node: Node, start: bool = False) -> list[tuple[Edge, Node]]:
         """The hops from a content that is there now; ``start``: from what is in the relation, whatever
@@ -67,6 +65,10 @@ class ByKey:
 
     def _edge(self, node: Node, then: Node, held: Generation, table: Table) -> Edge:
         """An edge over the pairs (record of then, record of now) of one key."""
+        if not self._made:
+            self.ctx.store.con.execute(
+                "CREATE OR REPLACE TEMP TABLE store_pairs (map BIGINT, o BIGINT, i BIGINT)"
+            )
         self._made += 1
         parts = ", ".join(f"{literal(name)}, r.{quote(name)}" for name in held.key_columns)
         now = f"SELECT {table.ordinal} AS i, json_object({parts})::VARCHAR AS key FROM {table.source}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cdme_adapter.lineage.asked import each
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.scratch import Scratch
@@ -32,8 +33,7 @@ class Destinations:
         self._outputs: dict[int, tuple[int, list[int]]] | None = None
 
     def _start(self) -> Layer:
-        table = self.scratch.table_of(["tag", "ord"], list(enumerate(self.ordinals)))
-        return Layer(table, {at: at for at in range(len(self.ordinals))}, len(self.ordinals))
+        return each(self.scratch, self.ordinals)
 
     def layer(self, node: Node) -> Layer | None:
         """What the records reach at a node."""
@@ -47,10 +47,10 @@ class Destinations:
     def reached(self, node: Node, at: int, test: str = "true") -> list[int]:
         """The ordinals at a node that descend from the record at a place, where a test holds."""
         layer = self.layer(node)
-        if layer is None or layer.table is None or at not in layer.owner:
+        if layer is None or not layer.count or at not in layer.owner:
             return []
         rows = self.ctx.store.rows(
-            f"SELECT t.ord FROM {layer.table} t WHERE t.tag = {layer.owner[at]} AND {test}"
+            f"SELECT t.ord FROM {layer.in_table(self.scratch)} t WHERE t.tag = {layer.owner[at]} AND {test}"
             f" ORDER BY t.ord LIMIT {_SHOWN_OUTPUTS}"
         )
         return [row[0] for row in rows]
@@ -72,8 +72,11 @@ class Destinations:
 
     def _count_outputs(self) -> dict[int, tuple[int, list[int]]]:
         layer = self.layer(self.target)
-        if layer is None or layer.table is None:
+        if layer is None or not layer.count:
             return {}
+        if layer.few is not None:
+            few = layer.few
+            return {at: (len(few[tag]), few[tag][:_SHOWN_OUTPUTS]) for at, tag in layer.owner.items()}
         rows = self.ctx.store.rows(
             f"SELECT tag, count(*), list(ord ORDER BY ord)[:{_SHOWN_OUTPUTS}]"
             f" FROM {layer.table} GROUP BY tag"
@@ -86,12 +89,17 @@ class Destinations:
         found = []
         for edge, node in self.down.get(self.source, []):
             layer = self.layer(node)
-            if layer is None or layer.table is None or at not in layer.owner:
+            if layer is None or not layer.count or at not in layer.owner:
                 continue
-            where = f"tag = {layer.owner[at]}"
-            table, count = self.scratch.create(f"SELECT 0 AS tag, ord FROM {layer.table} WHERE {where}")
-            if count > 1:
-                found += self._causes(edge, node, Layer(table, {0: 0}, count))
+            tag = layer.owner[at]
+            if layer.few is not None:
+                own = Layer.of({0: layer.few[tag]}, {0: 0})
+            else:
+                select = f"SELECT 0 AS tag, ord FROM {layer.table} WHERE tag = {tag}"
+                table, count = self.scratch.create(select)
+                own = Layer(table, {0: 0}, count)
+            if own.count > 1:
+                found += self._causes(edge, node, own)
         return found
 
     def _causes(self, edge: Edge, node: Node, layer: Layer) -> list[dict[str, Any]]:
@@ -101,9 +109,10 @@ class Destinations:
             if other.role is not Role.DIRECT or other.input == edge.input:
                 continue
             for part in Walk(self.ctx.graph, self.scratch).hop(layer, other):
-                if part.table is None:
+                if not part.count:
                     continue
-                rows = self.ctx.store.rows(f"SELECT ord FROM {part.table} ORDER BY ord")
+                table = part.in_table(self.scratch)
+                rows = self.ctx.store.rows(f"SELECT ord FROM {table} ORDER BY ord")
                 if len(rows) > 1:
                     ordinals = [row[0] for row in rows[:_SHOWN_OUTPUTS]]
                     shown = self.ctx.show(parent, ordinals)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.asked import Asked
 from cdme_adapter.lineage.clauses import failing_values
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.destinations import Destinations
@@ -18,7 +19,6 @@ from cdme_adapter.lineage.fates import Fate, Fates
 from cdme_adapter.lineage.freshness import worst
 from cdme_adapter.lineage.graph import Node, leading_to, ordered
 from cdme_adapter.lineage.rejected import rejections
-from cdme_adapter.lineage.relations import select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.provenance import Role
 from cdme_adapter.store.reader import Edge
@@ -106,8 +106,8 @@ def _subgraph(ctx: Context, target: Node, wanted: str, roles: tuple[Role, ...]) 
     return source, down
 
 
-def _select(ctx: Context, question: ExplainQuestion, source: Node, scratch: Scratch) -> str | None:
-    """The table (pos, ord) of the records that were asked about; None for the whole input."""
+def _select(ctx: Context, question: ExplainQuestion, source: Node, scratch: Scratch) -> Asked | None:
+    """The records that were asked about; None for the whole input."""
     if question.where is None and question.order_by is None:
         return None
     generation = ctx.graph.generation(source)
@@ -118,10 +118,7 @@ def _select(ctx: Context, question: ExplainQuestion, source: Node, scratch: Scra
             code="STALE_INPUT",
             remedy="run `dbt build` and ask again, or ask without --where for the summary",
         )
-    asked = scratch.name()
-    table = ctx.need_table(generation)
-    select_ordinals(ctx.store, table, question.where, question.order_by, asked)
-    return asked
+    return Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
 
 
 def _summary(ctx: Context, fates: Fates, codes: str) -> list[dict[str, Any]]:
@@ -155,9 +152,9 @@ def _summary_entry(fate: Fate, count: int) -> dict[str, Any]:
     }
 
 
-def _chosen(ctx: Context, asked: str | None, codes: str, limit: int) -> list[tuple[int, int]]:
+def _chosen(ctx: Context, asked: Asked | None, codes: str, limit: int) -> list[tuple[int, int]]:
     """The (ordinal, code) of the records to show, in the wanted order."""
-    join, order = (f" JOIN {asked} a ON a.ord = c.ord", "a.pos") if asked else ("", "c.ord")
+    join, order = (f" JOIN {asked.in_table()} a ON a.ord = c.ord", "a.pos") if asked else ("", "c.ord")
     sql = f"SELECT c.ord, c.code FROM {codes} c{join} ORDER BY {order}"
     rows = ctx.store.rows(sql + (f" LIMIT {limit}" if limit else ""))
     return [(row[0], row[1]) for row in rows]
@@ -205,19 +202,21 @@ def _reason(fate: Fate, values: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _consulted(
-    ctx: Context, source: Node, asked: str | None, limit: int
+    ctx: Context, source: Node, asked: Asked | None, limit: int
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """Records that no direct edge leads on from are consulted, all of them."""
-    generation = ctx.graph.generation(source)
-    if asked is None and generation is None:
-        return [], []
-    if asked is None and generation is not None:
+    if asked is not None:
+        count, picked = asked.count, asked.first(limit)
+    else:
+        generation = ctx.graph.generation(source)
+        if generation is None:
+            return [], []
         table = ctx.need_table(generation)
-        asked = f"(SELECT {table.ordinal} AS ord, {table.ordinal} AS pos FROM {table.source})"
-    count = int(ctx.store.rows(f"SELECT count(*) FROM {asked}")[0][0])
-    rows = ctx.store.rows(f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else ""))
-    summary = [_summary_entry(Fate("consulted"), count)] if count else []
-    return summary, [row[0] for row in rows]
+        count = int(ctx.store.rows(f"SELECT count(*) FROM {table.source}")[0][0])
+        cut = f" LIMIT {limit}" if limit else ""
+        order = f"SELECT {table.ordinal} AS ord FROM {table.source} ORDER BY ord{cut}"
+        picked = [row[0] for row in ctx.store.rows(order)]
+    return [_summary_entry(Fate("consulted"), count)] if count else [], picked
 
 
 def _plain(ctx: Context, source: Node, ordinals: list[int]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.relations import Table
+from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.values import MASK
 from cdme_adapter.lineage.walk import Layers
 from cdme_adapter.store.reader import literal, quote
@@ -17,13 +18,15 @@ from cdme_adapter.store.reader import literal, quote
 FORMATS = ("csv", "json", "parquet")
 
 
-def export_layers(ctx: Context, layers: Layers, folder: Path, kind: str) -> list[dict[str, Any]]:
+def export_layers(
+    ctx: Context, scratch: Scratch, layers: Layers, folder: Path, kind: str
+) -> list[dict[str, Any]]:
     """A file of all records that were reached in each relation; masked columns stay masked."""
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[Node, list[str]] = defaultdict(list)
     for (node, _), layer in layers.items():
-        if layer.table is not None:
-            parts[node].append(f"SELECT ord FROM {layer.table}")
+        if layer.count:
+            parts[node].append(f"SELECT ord FROM {layer.in_table(scratch)}")
     files = []
     for node, selects in sorted(parts.items()):
         generation = ctx.graph.generation(node)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cdme_adapter.lineage.asked import Asked
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.lineage.walk import FEW
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import VERDICTS, Edge, StoredReason
 from cdme_adapter.store.rejects import routed
@@ -44,15 +46,16 @@ class Fates:
     """The fates of one input's records in one target.
 
     ``down`` gives the hops from each node towards the target, ``order`` the nodes from the input to
-    the target. ``asked`` is a table (pos, ord) of the input's records, or None for all of them.
+    the target. ``asked`` are the input's records that are judged, or None for all of them.
     """
 
     ctx: Context
     scratch: Scratch
     order: list[Node]
     down: dict[Node, list[Hop]]
-    asked: str | None
+    asked: Asked | None
     _present: dict[Node, str] = field(default_factory=dict)
+    _few: dict[Node, list[int]] = field(default_factory=dict)
     _steps: dict[tuple[int, int, int], str] = field(default_factory=dict)
     _codes: dict[Node, str] = field(default_factory=dict)
 
@@ -84,16 +87,48 @@ class Fates:
     def _spread(self, source: Node) -> None:
         if self.asked is None:
             return
-        self._present[source], _ = self.scratch.create(f"SELECT ord FROM {self.asked}")
-        arrived: dict[Node, list[str]] = {}
+        if self.asked.few is not None:
+            self._few[source] = sorted(self.asked.few)
+        self._present[source], _ = self.scratch.create(f"SELECT ord FROM {self.asked.in_table()}")
+        arrived: dict[Node, list[str | list[int]]] = {}
         for node in self.order:
             if node != source:
-                parts = " UNION ".join(arrived.get(node, [])) or "SELECT NULL::BIGINT WHERE false"
-                self._present[node], _ = self.scratch.create(f"SELECT ord FROM ({parts}) t(ord)")
+                self._arrive(node, arrived.get(node, []))
             for edge, following in self.down.get(node, []):
                 for path, chain in enumerate(edge.chains):
-                    last = self._restrict(edge, path, chain, self._present[node])
-                    arrived.setdefault(following, []).append(f"SELECT o FROM {last}")
+                    some = self._looked_up(edge, path, chain, self._few.get(node))
+                    many = (
+                        "" if some is not None else self._restrict(edge, path, chain, self._present[node])
+                    )
+                    arrived.setdefault(following, []).append(
+                        f"SELECT o FROM {many}" if many else some or []
+                    )
+
+    def _arrive(self, node: Node, parts: list[str | list[int]]) -> None:
+        """Note the records of a node that were reached: here while they are few, and as a table."""
+        lists = [part for part in parts if isinstance(part, list)]
+        if len(lists) == len(parts):
+            self._few[node] = sorted({ordinal for part in lists for ordinal in part})
+            self._present[node] = self.scratch.table_of(["ord"], [(o,) for o in self._few[node]])
+            return
+        selects = [
+            part if isinstance(part, str) else "SELECT o FROM "
+            + self.scratch.table_of(["o"], [(o,) for o in part]) for part in parts
+        ]  # fmt: skip
+        self._present[node], _ = self.scratch.create(f"SELECT ord FROM ({' UNION '.join(selects)}) t(ord)")
+
+    def _looked_up(
+        self, edge: Edge, path: int, chain: tuple[int, ...], present: list[int] | None
+    ) -> list[int] | None:
+        """Keep the pairs of a chain that lead on from few records; where they lead, None for many."""
+        for step in reversed(range(len(chain))) if present is not None else ():
+            pairs = self.ctx.store.follow(edge, chain[step], present or [], True, FEW)
+            if pairs is None:
+                return None
+            kept = sorted(set(zip(*pairs, strict=True)))
+            self._steps[edge.id, path, step] = self.scratch.table_of(["i", "o"], kept)
+            present = sorted({o for _, o in kept})
+        return present
 
     def _restrict(self, edge: Edge, path: int, chain: tuple[int, ...], present: str) -> str:
         """Keep the pairs of a chain that lead on from present records; the first map's table."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.asked import Asked, each
 from cdme_adapter.lineage.by_key import ByKey
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.downstream import exposures_of, views_of
@@ -14,7 +15,6 @@ from cdme_adapter.lineage.export import export_layers
 from cdme_adapter.lineage.freshness import Stale, worst
 from cdme_adapter.lineage.graph import Node, ordered
 from cdme_adapter.lineage.listing import Shown, collect, is_cut, totals
-from cdme_adapter.lineage.relations import select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.walk import Layer, Layers, Walk
 from cdme_adapter.provenance import Role
@@ -41,20 +41,16 @@ def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
     start, fresh = _starts(ctx, generation)
     with Scratch(ctx.store.con) as scratch, ByKey(ctx) as by_key:
         down = _Downstream(ctx, question.role, start, fresh, by_key)
-        asked = scratch.name()
-        table = ctx.need_table(generation)
-        count = select_ordinals(ctx.store, table, question.where, question.order_by, asked)
-        limit = f" LIMIT {question.limit}" if question.limit else ""
-        rows = ctx.store.rows(f"SELECT ord FROM {asked} ORDER BY pos{limit}")
-        picked = [row[0] for row in rows]
+        asked = Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
+        count = asked.count
+        picked = asked.first(question.limit)
         walk = Walk(ctx.graph, scratch, forward=True)
-        every, _ = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")
-        whole = Layer(every, {0: 0} if count else {}, count)
+        whole = asked.together()
         layers = down.run(walk, whole)
         reaches = totals(ctx, layers)
-        each = layers if count == 1 else _each(walk, down, picked)
-        records = _records(ctx, question, down.start, picked, each)
-        files = _export(ctx, question, start, whole, layers)
+        apart = layers if count == 1 else down.run(walk, each(scratch, picked))
+        records = _records(ctx, question, down.start, picked, apart)
+        files = _export(ctx, scratch, question, start, whole, layers)
     reached = {entry["relation"] for entry in reaches} | ({relation} if count else set())
     stale, ends = down.staleness(ctx, layers)
     return {
@@ -137,13 +133,6 @@ class _Downstream:
         return worst(states), sorted({*behind, *doubtful})
 
 
-def _each(walk: Walk, down: _Downstream, picked: list[int]) -> Layers:
-    """What each of the picked records reaches."""
-    table = walk.scratch.table_of(["tag", "ord"], list(enumerate(picked)))
-    layer = Layer(table, {at: at for at in range(len(picked))}, len(picked))
-    return down.run(walk, layer)
-
-
 def _records(
     ctx: Context, question: ImpactQuestion, start: Node, picked: list[int], layers: Layers
 ) -> list[dict[str, Any]]:
@@ -160,9 +149,9 @@ def _records(
 
 
 def _export(
-    ctx: Context, question: ImpactQuestion, start: Node, whole: Layer, layers: Layers
+    ctx: Context, scratch: Scratch, question: ImpactQuestion, start: Node, whole: Layer, layers: Layers
 ) -> list[dict[str, Any]]:
     if question.export is None:
         return []
     every = {(start, Role.DIRECT): whole, **layers}
-    return export_layers(ctx, every, question.export, question.format)
+    return export_layers(ctx, scratch, every, question.export, question.format)

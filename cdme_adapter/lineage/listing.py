@@ -54,6 +54,9 @@ def _finish(entries: dict[tuple[str, Role], Reached], limit: int) -> list[Reache
 
 def _read(ctx: Context, layer: Layer, limit: int) -> tuple[dict[int, int], dict[int, list[int]]]:
     """Per tag the number of records and the first ordinals."""
+    if layer.few is not None:
+        some = {tag: found[:limit] if limit else found for tag, found in layer.few.items()}
+        return {tag: len(found) for tag, found in layer.few.items()}, some
     if layer.table is None:
         return {}, {}
     tags = set(layer.owner.values())

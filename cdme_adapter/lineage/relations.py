@@ -139,12 +139,9 @@ def fetch_records(store: Store, table: Table, ordinals: Iterable[int]) -> dict[i
         return {}
     selected = ", ".join(c.sql("r") for c in table.columns)
     plain = table.numbered and table.consecutive
-    rows = store.rows(
-        f"SELECT {table.ordinal}, {selected} FROM {table.source}"
-        " JOIN (SELECT unnest(?::BIGINT[]) AS ord) w"
-        f" ON {'r.rowid' if plain else table.ordinal} = w.ord",
-        [[ordinal + table.low for ordinal in wanted] if plain else wanted],
-    )
+    places = [ordinal + table.low for ordinal in wanted] if plain else wanted
+    place = "r.rowid" if plain else table.ordinal
+    rows = store.rows(*_at(f"SELECT {table.ordinal}, {selected} FROM {table.source}", place, places, plain))
     return {row[0]: table.record(row[1:]) for row in rows}
 
 
@@ -153,14 +150,24 @@ def fetch_keys(store: Store, generation: Generation, ordinals: Iterable[int]) ->
     wanted = sorted(set(ordinals))
     if not wanted or not generation.key_columns:
         return {}
-    return dict(
-        store.rows(
-            f"SELECT k.ordinal, k.key FROM {generation.store}.store_keys k"
-            " JOIN (SELECT unnest(?::BIGINT[]) AS ord) w ON k.ordinal = w.ord"
-            f" WHERE k.generation = {generation.id}",
-            [wanted],
-        )
-    )
+    select = f"SELECT k.ordinal, k.key FROM {generation.store}.store_keys k"
+    return dict(store.rows(*_at(select, "k.ordinal", wanted, True, f"k.generation = {generation.id}")))
+
+
+def _at(
+    select: str, place: str, wanted: list[int], prunes: bool, also: str = ""
+) -> tuple[str, list[list[int]] | None]:
+    """A SELECT of the rows at some places (ascending), with its parameters; ``prunes`` says that a
+    range of places spares the others."""
+    tests = [also] if also else []
+    low, high = wanted[0], wanted[-1]
+    if high - low + 1 == len(wanted):
+        tests.append(f"{place} = {low}" if low == high else f"{place} BETWEEN {low} AND {high}")
+        return f"{select} WHERE {' AND '.join(tests)}", None
+    if prunes:
+        tests.append(f"{place} BETWEEN {low} AND {high}")
+    joined = f"{select} JOIN (SELECT unnest(?::BIGINT[]) AS ord) w ON {place} = w.ord"
+    return joined + (f" WHERE {' AND '.join(tests)}" if tests else ""), [wanted]
 
 
 def check_expression(con: Any, sql: str) -> None:
@@ -179,19 +186,34 @@ def select_ordinals(
 
     ``target`` has (pos, ord): the place in the wanted order and the ordinal.
     """
+    made = _selected(store, table, where, order_by, "CREATE TEMP TABLE " + target + " AS {}")
+    return int(made[0][0])
+
+
+def few_ordinals(
+    store: Store, table: Table, where: str, order_by: str | None, most: int
+) -> list[int] | None:
+    """The ordinals of the records that match, in the wanted order; None for more than ``most``."""
+    found = _selected(store, table, where, order_by, f"{{}} ORDER BY pos LIMIT {most + 1}")
+    return [row[1] for row in found] if len(found) <= most else None
+
+
+def _selected(
+    store: Store, table: Table, where: str | None, order_by: str | None, statement: str
+) -> list[tuple[Any, ...]]:
+    """The rows of a statement around the SELECT of (pos, ord) of the records that match."""
     order = order_by or table.ordinal
     place = f"row_number() OVER (ORDER BY {order}\n) - 1" if order_by else table.ordinal
-    inner = f"SELECT {table.ordinal} AS ord, {place} AS pos FROM {table.source}" + (
+    inner = f"SELECT {place} AS pos, {table.ordinal} AS ord FROM {table.source}" + (
         f" WHERE (\n{where}\n)" if where else ""
     )
     try:
         check_expression(store.con, inner)
-        made = store.con.execute(f"CREATE TEMP TABLE {target} AS SELECT pos, ord FROM ({inner})").fetchall()
+        return store.rows(statement.format(f"SELECT pos, ord FROM ({inner})"))
     except CdmeError:
         raise
     except Exception as error:
         raise predicate_error(table, where or order, error) from error
-    return int(made[0][0])
 
 
 def predicate_error(table: Table, text: str, error: Exception) -> QuestionError:

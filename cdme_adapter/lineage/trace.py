@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cdme_adapter.lineage.asked import Asked, each
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.freshness import Stale, worst
 from cdme_adapter.lineage.graph import Node, leading_to, ordered
 from cdme_adapter.lineage.listing import Reached, Shown, collect, is_cut, summed, totals
-from cdme_adapter.lineage.relations import select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.walk import Layer, Layers, Walk
 from cdme_adapter.provenance import Exactness, Role
@@ -34,20 +34,16 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
     model, generation = ctx.stored_model(question.model)
     start = ctx.graph.node(model, generation.id)
     with Scratch(ctx.store.con) as scratch:
-        asked = scratch.name()
-        count = select_ordinals(
-            ctx.store, ctx.need_table(generation), question.where, question.order_by, asked
-        )
-        picked = _picked(ctx, asked, question.limit)
-        table = scratch.table_of(["tag", "ord"], list(enumerate(picked)))
-        origins = Layer(table, {tag: tag for tag in range(len(picked))}, len(picked))
-        layers, ends = _walk(ctx, question, start, scratch, origins)
+        asked = Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
+        count = asked.count
+        picked = asked.first(question.limit)
+        layers, ends = _walk(ctx, question, start, scratch, each(scratch, picked))
         asked_for = {key: layer for key, layer in layers.items() if key[0] in ends}
         witnessed = _witnessed(layers, start, ctx)
         reached = collect(ctx, asked_for, question.limit)
         sums = summed(reached.get(0, []))
         if count > 1:
-            sums = _totals(ctx, question, start, scratch, asked, count)
+            sums = _totals(ctx, question, start, scratch, asked)
         records = _records(ctx, question, start, picked, reached, witnessed)
     stale, stale_ends = _staleness(ctx, start, {node for node, _ in layers} & ends)
     return {
@@ -62,11 +58,6 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         "truncated": count > len(records) or any(is_cut(r["witnesses"]) for r in records),
         "records": records,
     }
-
-
-def _picked(ctx: Context, asked: str, limit: int) -> list[int]:
-    rows = ctx.store.rows(f"SELECT ord FROM {asked} ORDER BY pos" + (f" LIMIT {limit}" if limit else ""))
-    return [row[0] for row in rows]
 
 
 def _walk(
@@ -100,14 +91,12 @@ def _walk(
 
 
 def _totals(
-    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, asked: str, count: int
+    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, asked: Asked
 ) -> list[dict[str, Any]]:
     """What stands behind all records that match together, each record counted once."""
     if not question.fetch:
         return []
-    table, _ = scratch.create(f"SELECT 0 AS tag, ord FROM {asked}")
-    every = Layer(table, {0: 0} if count else {}, count)
-    layers, ends = _walk(ctx, question, start, scratch, every)
+    layers, ends = _walk(ctx, question, start, scratch, asked.together())
     return totals(ctx, {key: layer for key, layer in layers.items() if key[0] in ends})
 
 

@@ -2,8 +2,9 @@
 
 Each record that is asked about is an *origin*. At a node, origins that have reached the same set
 of records share one *tag*, so a window's partition or a group of a million rows is passed once,
-however many of its rows are asked about. Roles compose by ``Role.then`` and exactness by
-``Exactness.meet`` (REQ-F-ADJ-004, REQ-F-ADJ-005).
+however many of its rows are asked about. Few records are kept here and looked up, many are a
+temporary table and joined. Roles compose by ``Role.then`` and exactness by ``Exactness.meet``
+(REQ-F-ADJ-004, REQ-F-ADJ-005).
 """
 
 from __future__ import annotations
@@ -19,22 +20,38 @@ from cdme_adapter.store.reader import Edge
 
 Path = tuple[str, ...]
 PATH_LIMIT = 1000
+FEW = 1 << 16
+"""How many (tag, record) pairs are kept here instead of in a temporary table."""
 
 
 @dataclass
 class Layer:
     """What the origins reach at one node in one role.
 
-    ``table`` holds ``count`` rows of (tag, ord); ``owner`` gives each origin its tag; ``opaque``
-    are the origins of which nothing more is known from here on.
+    ``few`` has the ordinals of each tag in order, or ``table`` holds them as rows of (tag, ord); they
+    are ``count``, 0 where there is nothing. ``owner`` gives each origin its tag; ``opaque`` are the
+    origins of which nothing more is known from here on.
     """
 
     table: str | None
     owner: dict[int, int]
     count: int = 0
+    few: dict[int, list[int]] | None = None
     exactness: Exactness = Exactness.EXACT
     opaque: set[int] = field(default_factory=set)
     paths: dict[Path, set[int]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(few: dict[int, list[int]], owner: dict[int, int]) -> Layer:
+        """A layer of few records."""
+        return Layer(None, owner, sum(map(len, few.values())), few=few)
+
+    def in_table(self, scratch: Scratch) -> str:
+        """The table of (tag, ord), made where it is not there yet."""
+        if self.table is None:
+            rows = [(tag, ordinal) for tag, found in (self.few or {}).items() for ordinal in found]
+            self.table = scratch.table_of(["tag", "ord"], rows)
+        return self.table
 
     @property
     def origins(self) -> set[int]:
@@ -91,9 +108,9 @@ class Walk:
             layer = self._of_part(layer, edge)
         if not edge.known and not edge.whole:
             opaque |= set(layer.owner)
-        elif layer.table is not None and edge.whole:
+        elif layer.count and edge.whole:
             found.append(self._whole(layer, edge))
-        elif layer.table is not None:
+        elif layer.count:
             found += [self._chain(layer, edge, chain) for chain in edge.chains]
         if opaque:
             found.append(Layer(None, {}, opaque=opaque))
@@ -105,34 +122,64 @@ class Walk:
 
     def _of_part(self, layer: Layer, edge: Edge) -> Layer:
         """The origins that reach rows of the part of the table that an edge without maps speaks of."""
-        if layer.table is None:
+        if not layer.count:
             return layer
         rows = self.graph.store.rows(
-            f"SELECT DISTINCT t.tag FROM {layer.table} t SEMI JOIN ({edge.part}) p ON p.o = t.ord"
+            f"SELECT DISTINCT t.tag FROM {layer.in_table(self.scratch)} t"
+            f" SEMI JOIN ({edge.part}) p ON p.o = t.ord"
         )
         tags = {row[0] for row in rows}
         owner = {origin: tag for origin, tag in layer.owner.items() if tag in tags}
-        return replace(layer, table=layer.table if owner else None, owner=owner)
+        return replace(layer, owner=owner) if owner else Layer(None, {}, paths=layer.paths)
 
     def _chain(self, layer: Layer, edge: Edge, chain: tuple[int, ...]) -> Layer:
-        have, get = ("i", "o") if self.forward else ("o", "i")
         part = layer
         for map_id in reversed(chain) if self.forward else chain:
-            step = (
-                f"SELECT DISTINCT t.tag, p.{get} AS ord FROM {part.table} t"
-                f" JOIN {edge.store}.store_pairs p ON p.{have} = t.ord WHERE p.map = {map_id}"
-            )
-            if map_id in edge.ranged:
-                step = self._over_ranges(part, edge, map_id)
-            table, count = self.scratch.create(step)
-            part = self._collapse(Layer(table, part.owner, count))
-            if part.table is None:
+            part = self._looked_up(part, edge, map_id) or self._joined(part, edge, map_id)
+            if not part.count:
                 break
         return part
 
+    def _looked_up(self, part: Layer, edge: Edge, map_id: int) -> Layer | None:
+        """Where few records lead to over a map; None where they or what they lead to are many."""
+        if part.few is None:
+            return None
+        store = self.graph.store
+        if len(part.few) == 1:
+            ((tag, ordinals),) = part.few.items()
+            only = store.reach(edge, map_id, ordinals, self.forward, FEW)
+            return None if only is None else _collapsed({tag: only}, part.owner)
+        every = sorted({ordinal for found in part.few.values() for ordinal in found})
+        pairs = store.follow(edge, map_id, every, self.forward, FEW)
+        if pairs is None:
+            return None
+        leads: dict[int, list[int]] = defaultdict(list)
+        for ordinal, found in zip(*pairs, strict=True):
+            leads[ordinal].append(found)
+        reached: dict[int, list[int]] = {}
+        spare = FEW
+        for tag, ordinals in part.few.items():
+            reached[tag] = sorted({found for o in ordinals for found in leads.get(o, ())})
+            spare -= len(reached[tag])
+            if spare < 0:
+                return None
+        return _collapsed(reached, part.owner)
+
+    def _joined(self, part: Layer, edge: Edge, map_id: int) -> Layer:
+        """Where many records lead to over a map."""
+        have, get = ("i", "o") if self.forward else ("o", "i")
+        step = (
+            f"SELECT DISTINCT t.tag, p.{get} AS ord FROM {part.in_table(self.scratch)} t"
+            f" JOIN {edge.store}.store_pairs p ON p.{have} = t.ord WHERE p.map = {map_id}"
+        )
+        if map_id in edge.ranged:
+            step = self._over_ranges(part, edge, map_id)
+        table, count = self.scratch.create(step)
+        return self._collapse(Layer(table, part.owner, count))
+
     def _over_ranges(self, part: Layer, edge: Edge, map_id: int) -> str:
         """A step over a map that is kept as ranges."""
-        rows = f"FROM {part.table} t JOIN {edge.store}.store_ranges r ON"
+        rows = f"FROM {part.in_table(self.scratch)} t JOIN {edge.store}.store_ranges r ON"
         if self.forward:
             return (
                 f"SELECT DISTINCT t.tag, r.o AS ord {rows} t.ord BETWEEN r.lo AND r.hi"
@@ -155,6 +202,11 @@ class Walk:
         """Drop origins without records; let origins with the same records share a tag."""
         if layer.count == 0:
             return Layer(None, {})
+        if layer.count <= FEW:
+            few: dict[int, list[int]] = defaultdict(list)
+            for tag, ordinal in self.graph.store.rows(f"SELECT tag, ord FROM {layer.table} ORDER BY ALL"):
+                few[tag].append(ordinal)
+            return _collapsed(dict(few), layer.owner)
         if len(set(layer.owner.values())) == 1:
             return layer
         same: dict[tuple[object, ...], int] = {}
@@ -173,9 +225,9 @@ class Walk:
     def merge(self, parts: list[Layer]) -> Layer:
         """The union of what arrives at a node over several edges and chains."""
         merged = _merge_facts(parts)
-        held = [part for part in parts if part.table is not None]
+        held = [part for part in parts if part.count]
         if len(held) == 1:
-            merged.table, merged.owner = held[0].table, held[0].owner
+            merged.table, merged.owner, merged.few = held[0].table, held[0].owner, held[0].few
             merged.count = held[0].count
         if len(held) < 2:
             return merged
@@ -183,18 +235,40 @@ class Walk:
         for origin in sorted({o for part in held for o in part.owner}):
             tags = tuple(part.owner.get(origin) for part in held)
             merged.owner[origin] = combined.setdefault(tags, len(combined))
-        selects = [self._retagged(part, combined, at) for at, part in enumerate(held)]
-        merged.table, count = self.scratch.create(" UNION ".join(selects))
-        united = self._collapse(Layer(merged.table, merged.owner, count))
-        merged.table, merged.owner, merged.count = united.table, united.owner, united.count
+        if all(part.few is not None for part in held):
+            few = {
+                new: sorted({
+                    ordinal for part, tag in zip(held, tags, strict=True) if tag is not None
+                    for ordinal in (part.few or {})[tag]
+                })
+                for tags, new in combined.items()
+            }  # fmt: skip
+            united = _collapsed(few, merged.owner)
+        else:
+            selects = [self._retagged(part, combined, at) for at, part in enumerate(held)]
+            merged.table, count = self.scratch.create(" UNION ".join(selects))
+            united = self._collapse(Layer(merged.table, merged.owner, count))
+        merged.table, merged.few = united.table, united.few
+        merged.owner, merged.count = united.owner, united.count
         return merged
 
     def _retagged(self, part: Layer, combined: dict[tuple[int | None, ...], int], at: int) -> str:
         pairs = [(tags[at], tag) for tags, tag in combined.items() if tags[at] is not None]
         if len(combined) == 1:
-            return f"SELECT 0 AS tag, ord FROM {part.table}"
+            return f"SELECT 0 AS tag, ord FROM {part.in_table(self.scratch)}"
         table = self.scratch.table_of(["old", "new"], pairs)
-        return f"SELECT n.new AS tag, t.ord FROM {part.table} t JOIN {table} n ON n.old = t.tag"
+        own = part.in_table(self.scratch)
+        return f"SELECT n.new AS tag, t.ord FROM {own} t JOIN {table} n ON n.old = t.tag"
+
+
+def _collapsed(few: dict[int, list[int]], owner: dict[int, int]) -> Layer:
+    """A layer of few records without empty tags, origins with the same records sharing one."""
+    if len(few) == 1:
+        return Layer.of(few, dict(owner)) if any(few.values()) else Layer(None, {})
+    same: dict[tuple[int, ...], int] = {}
+    shared = {tag: same.setdefault(tuple(found), tag) for tag, found in few.items() if found}
+    kept = {origin: shared[tag] for origin, tag in owner.items() if tag in shared}
+    return Layer.of({tag: few[tag] for tag in set(kept.values())}, kept) if kept else Layer(None, {})
 
 
 def _extend(layer: Layer, step: Path, origins: set[int]) -> dict[Path, set[int]]:
@@ -209,7 +283,7 @@ def _merge_facts(parts: Iterable[Layer]) -> Layer:
     merged = Layer(None, {})
     paths: dict[Path, set[int]] = defaultdict(set)
     for part in parts:
-        if part.table is not None:
+        if part.count:
             merged.exactness = merged.exactness.meet(part.exactness)
         merged.opaque |= part.opaque
         for path, origins in part.paths.items():

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.errors import StoreError, StoreVersionError
 from cdme_adapter.provenance import Exactness, LineageMode, Role
 from cdme_adapter.store.files import FileRow, read_files
+from cdme_adapter.store.lookups import Lookups, Pairs
 from cdme_adapter.store.parts import rows_map
 from cdme_adapter.store.rejects import chains_of
 from cdme_adapter.store.schema import READS, SCHEMA, VERSION
@@ -189,6 +191,24 @@ class Store:
     by_input: dict[str, list[Edge]] = field(default_factory=dict)
     _loaded: bool = False
     _reasons: dict[int, tuple[StoredReason, ...]] = field(default_factory=dict)
+    _parts: dict[int, dict[int, str]] = field(default_factory=dict)
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        """Where few records lead to; maps are held in memory only where nobody can write."""
+        return Lookups(self.rows, self.con, self.frozen)
+
+    def follow(
+        self, edge: Edge, number: int, ordinals: list[int], forward: bool, most: int
+    ) -> Pairs | None:
+        """Where some records (ascending) lead to over one map of an edge; None for more than ``most``."""
+        return self.lookups.follow(edge.store, number, number in edge.ranged, ordinals, forward, most)
+
+    def reach(
+        self, edge: Edge, number: int, ordinals: list[int], forward: bool, most: int
+    ) -> list[int] | None:
+        """What they lead to, once and in order; None for more than ``most`` pairs."""
+        return self.lookups.reach(edge.store, number, number in edge.ranged, ordinals, forward, most)
 
     def rows(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -216,6 +236,7 @@ class Store:
             self.by_output[edge.output_generation].append(edge)
             self.by_input[edge.input].append(edge)
         self._reasons.clear()
+        self._parts.clear()
         self._loaded = True
         return self
 
@@ -235,11 +256,14 @@ class Store:
 
     def parts(self, generation: Generation) -> dict[int, str]:
         """The maps to the parts of a table that is changed in place, with the run that wrote each."""
-        return dict(
-            self.rows(
-                f"SELECT map, run_id FROM {generation.store}.store_parts WHERE generation = {generation.id}"
+        if generation.id not in self._parts or not self.frozen:
+            self._parts[generation.id] = dict(
+                self.rows(
+                    f"SELECT map, run_id FROM {generation.store}.store_parts"
+                    f" WHERE generation = {generation.id}"
+                )
             )
-        )
+        return self._parts[generation.id]
 
     def written_last(self, generation: Generation) -> str:
         """A SELECT of the ordinals that the last run alone wrote; "" where that is all of them."""

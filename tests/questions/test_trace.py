@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage import scratch, walk
 
 SRC, A, B, C, D = ("source.p.raw.src", "model.p.a", "model.p.b", "model.p.c", "model.p.d")
 
@@ -136,7 +137,7 @@ def test_guard_is_guard_on_one_edge_and_indirect_beyond(world: Any) -> None:
     }
 
 
-def test_many_origins_share_a_partition_without_multiplying(world: Any) -> None:
+def test_many_origins_share_a_partition_without_multiplying(world: Any, monkeypatch: Any) -> None:
     """1,000 rows of one window partition of 1,000 rows: the partition is passed once."""
     n = 1000
     world.relation(SRC, f"SELECT i AS id FROM range({n}) r(i)")
@@ -149,20 +150,23 @@ def test_many_origins_share_a_partition_without_multiplying(world: Any) -> None:
     ]
     world.con.execute(f"INSERT INTO cdme.store_pairs SELECT {first[0]}, i, 0 FROM range({n}) r(i)")
     world.con.execute(f"INSERT INTO cdme.store_pairs SELECT {second[0]}, 0, i FROM range({n}) r(i)")
-    made: list[int] = []
     questions = world.questions()
-    from cdme_adapter.lineage import scratch
-
-    original = scratch.Scratch.create
-    try:
-        scratch.Scratch.create = lambda self, sql: (  # type: ignore[method-assign]
-            made.append((got := original(self, sql))[1]) or got
-        )
+    for few in (walk.FEW, 0):  # looked up, and joined
+        made: list[int] = []
+        create, of = scratch.Scratch.create, walk.Layer.of
+        monkeypatch.setattr(walk, "FEW", few)
+        monkeypatch.setattr(
+            scratch.Scratch, "create",
+            lambda self, sql, made=made, create=create: made.append((got := create(self, sql))[1]) or got,
+        )  # fmt: skip
+        monkeypatch.setattr(
+            walk.Layer, "of",
+            lambda held, owner, made=made, of=of: made.append((got := of(held, owner)).count) or got,
+        )  # fmt: skip
         answer = questions.trace("a", role="all", limit=n, fetch=False)
-    finally:
-        scratch.Scratch.create = original  # type: ignore[method-assign]
-    assert {entries(answer, at)[SRC, "indirect"]["count"] for at in range(n)} == {n}
-    assert made and max(made) <= n
+        monkeypatch.undo()
+        assert {entries(answer, at)[SRC, "indirect"]["count"] for at in range(n)} == {n}
+        assert made and max(made) <= n
 
 
 def test_origins_with_different_records_keep_them(world: Any) -> None:
