@@ -24,6 +24,7 @@ from cdme_adapter.contents import remember_content
 from cdme_adapter.dbt_events import Listener
 from cdme_adapter.dbt_pii import pseudonyms_of
 from cdme_adapter.dbt_session import (
+    batch_window,
     command_name,
     invocation_id,
     retried_ids,
@@ -176,7 +177,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         node = getattr(config, "model", None)
         self._cdme_thread.journey = None
         self._cdme_thread.armed = None
-        self._cdme_thread.delta = None
+        self._cdme_thread.delta = self._cdme_thread.written = None
         self._cdme_thread.staged = self._cdme_thread.noted = None
         if node is None or str(getattr(node, "resource_type", "")) not in _NODES:
             return context
@@ -193,6 +194,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
                 if batch:
                     self._cdme_take_turn(info.id)
                 journey = run.journey(info, compiled, batch)
+                journey.window = batch_window(node)
                 if run.pseudonyms.keyed:
                     self._cdme_execute(run.pseudonyms.session())
                 self._cdme_thread.journey = journey
@@ -230,6 +232,12 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         self._cdme_thread.armed = _Armed(compiled, target, temporary)
         return ""
 
+    @available
+    def cdme_arm_python(self, relation: Any, temporary: bool) -> str:
+        """The same for a python model: which table its code is going to write."""
+        self._cdme_thread.written = (str(relation), temporary)
+        return ""
+
     def execute(
         self, sql: str, auto_begin: bool = False, fetch: bool = False, limit: int | None = None
     ) -> Any:
@@ -246,7 +254,10 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         elif journey and increment and increment.is_change(sql):
             return self._cdme_change(journey, increment, sql, auto_begin, fetch, limit)
         sql = self._cdme_over_staged(sql)
-        return super().execute(sql, auto_begin, fetch, limit)  # type: ignore[misc]
+        result = super().execute(sql, auto_begin, fetch, limit)  # type: ignore[misc]
+        if journey is None or (journey.node.materialized != "external" and journey.node.language == "sql"):
+            return result
+        return told(journey, result)  # dbt's log line has the message of a later statement
 
     def _cdme_build(
         self, journey: Journey, armed: _Armed, sql: str, auto_begin: bool, fetch: bool,
@@ -418,7 +429,16 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
                 CaptureError("its code opens a transaction itself", code="CAPTURE_NO_TRANSACTION")
             )
             return plain(parsed_model, compiled_code)
-        return self.connections.get_response(None)
+        written = getattr(self._cdme_thread, "written", None)
+        if written is not None:
+            table, journey.in_place = written
+            try:
+                journey.refine_table(self._cdme_execute, table)
+            except CircuitOpen as error:
+                self._cdme_stop(journey, error)
+            except ConfigError as error:
+                raise DbtRuntimeError(str(error)) from error
+        return told(journey, (self.connections.get_response(None), None))[0]
 
     def add_query(self, sql: str, *args: Any, **kwargs: Any) -> Any:
         """Execute a statement; the one that copies a seed's file notes lines that do not parse."""
@@ -458,7 +478,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             self._cdme_execute("BEGIN")
         store = StoreWriter(self._cdme_execute, node.database)
         target = Target(node.database, node.schema, node.identifier)
-        journey.refine_table(self._cdme_execute, target)
+        journey.refine_table(self._cdme_execute, target.quoted)
         if node.resource_type == "seed":
             settle_seed(journey, self._cdme_execute, store, target, self._cdme_seed(node))
         journey.mark_hooks(self._cdme_execute, store, target)

@@ -18,6 +18,7 @@ from cdme_adapter.pairing import HOOKED, KEPT, PUT, RowCounts
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.settle import InputAccount
 from cdme_adapter.store.parts import PartStore, StoredEdge, rows_map
+from cdme_adapter.store.rejects import earlier, resolve
 from cdme_adapter.store.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Carry:
     undecided: dict[str, str] = field(default_factory=dict)
     """By input: why it cannot be decided what earlier runs carried."""
     _carried: dict[str, str] = field(default_factory=dict)
+    _held: dict[str, str] = field(default_factory=dict)
+    _errors: list[str] = field(default_factory=list)
+    """SELECTs of (generation, reject, again): earlier errors, and whether a source was judged again."""
     _number: int = 0
 
     def _new(self, select: str) -> str:
@@ -59,11 +63,15 @@ class Carry:
         fresh = every if self._all_landed() else self._reached(account, PUT)
         landed = self._reached(account, HOOKED) if self.increment.hooked else fresh
         skipped = self._new(f"SELECT i FROM {every} EXCEPT SELECT i FROM {landed}")
+        self._look_at_errors(account, fresh)
         if whole and not self._count(skipped) and not self.increment.hooked:
             return account
         carried = self._earlier(account.relation, fresh)
         self._carried[account.relation] = carried
         lost = self._lost(account, skipped, carried)
+        held, waiting = self._rejected_before(account.relation, lost)
+        if waiting:
+            lost = self._new(f"SELECT * FROM {lost} ANTI JOIN {held} USING (i)")
         reasons = self.execute(f"SELECT clause, verdict, count(*) FROM {lost} GROUP BY ALL ORDER BY ALL")
         missing = None
         nowhere = [f"SELECT i FROM {account.unaccounted_sql}"] if account.unaccounted_sql else []
@@ -81,7 +89,7 @@ class Carry:
             account,
             contributed=self._count(fresh) + self._count(carried),
             filtered=filtered,
-            errors=self._count(routed) if routed else 0,
+            errors=(self._count(routed) if routed else 0) + waiting,
             unaccounted=self._count(missing) if missing else 0,
             lost=lost if filtered else None,
             unaccounted_sql=missing,
@@ -148,6 +156,66 @@ class Carry:
 
     # -- earlier runs ----------------------------------------------------------------------------
 
+    def _look_at_errors(self, account: InputAccount, fresh: str) -> None:
+        """Note which errors of earlier runs stand on records that this run's query judged again."""
+        relation = account.relation
+        now, schema = self.increment.seen[relation].number, self.parts.writer.schema
+        judged = self._new(
+            f"SELECT i FROM {fresh}" + (f" UNION SELECT i FROM {account.routed}" if account.routed else "")
+        )
+        journey = self.increment.journey
+        for one in earlier(self.parts.writer, journey.node.id, relation, journey.generation):
+            pairs, own = one.pairs(schema), relation == journey.node.id
+            here = None if own else self._now(relation, one.input_generation, now, pairs, "LEFT JOIN")
+            again = f"coalesce(i IN (SELECT i FROM {judged}), FALSE)" if here else "FALSE"
+            self._errors.append(
+                f"SELECT {one.generation} AS generation, reject, {again} AS again FROM ({here or pairs})"
+            )
+
+    def judge_errors(self) -> None:
+        """An error of an earlier run all of whose sources this run judged again is one no more: where
+        it still fails it has come again."""
+        if self._errors:
+            every = f"SELECT generation, reject FROM ({' UNION ALL '.join(self._errors)})"
+            journey = self.increment.journey
+            again = f"{every} GROUP BY ALL HAVING bool_and(again)"
+            resolve(self.parts.writer, journey.node.id, journey.run_id, again)
+
+    def _rejected_before(self, relation: str, lost: str) -> tuple[str, int]:
+        """What the query left out and an error of an earlier run stands on that is still present: a
+        table of (i, generation, reject), and the number of the records. These are in error, not filtered:
+        no run has judged them since."""
+        journey = self.increment.journey
+        now, arms = self.increment.seen[relation].number, []
+        found = earlier(self.parts.writer, journey.node.id, relation, journey.generation)
+        for one in found if relation != journey.node.id else ():
+            pairs = one.pairs(self.parts.writer.schema)
+            here = self._now(relation, one.input_generation, now, f"SELECT reject, i FROM ({pairs})")
+            if here is None:
+                self.undecided[relation] = UNDECIDED
+            else:
+                arms.append(f"SELECT i, {one.generation} AS generation, reject FROM ({here})")
+        if not arms:
+            return "", 0
+        held = self._new(f"SELECT DISTINCT * FROM ({' UNION ALL '.join(arms)}) SEMI JOIN {lost} USING (i)")
+        self._held[relation] = held
+        return held, self._count(f"(SELECT DISTINCT i FROM {held})")
+
+    def _now(
+        self, relation: str, then: int | None, now: int | None, pairs: str, join: str = "JOIN"
+    ) -> str | None:
+        """``pairs``, with an ordinal ``i`` of an earlier generation, by the ordinals of the present one;
+        None where its records cannot be told."""
+        if then == now and now is not None:
+            return pairs
+        keys = self.parts.key_columns(then) if then is not None else ()
+        if now is None or then is None or not keys or keys != self._key_of(now):
+            return None
+        return (
+            f"SELECT p.* REPLACE (n.ordinal AS i) FROM ({pairs}) AS p {join} {self.parts.keys(then)} AS t"
+            f" ON t.ordinal = p.i {join} {self._present_keys(relation, keys)} AS n ON n.key = t.key"
+        )
+
     def _earlier(self, relation: str, fresh: str) -> str:
         """The records (i) that are witnesses of rows of earlier runs, and not of this one's."""
         journey = self.increment.journey
@@ -173,19 +241,14 @@ class Carry:
             self.undecided[relation] = "rows of earlier runs may stand on it, of which nothing is known"
             return []
         pairs = self.parts.pairs([(edge.rows, *maps) for maps in edge.paths])
-        if edge.row.input_generation == now and now is not None:
-            return [f"SELECT i FROM ({pairs})"]
-        if not self._count(f"({pairs})"):
+        same = edge.row.input_generation == now and now is not None
+        if not same and not self._count(f"({pairs})"):
             return []
-        then = edge.row.input_generation
-        keys = self.parts.key_columns(then) if then is not None else ()
-        if now is None or then is None or not keys or keys != self._key_of(now):
+        here = self._now(relation, edge.row.input_generation, now, pairs)
+        if here is None:
             self.undecided[relation] = UNDECIDED
             return []
-        return [
-            f"SELECT n.ordinal AS i FROM ({pairs}) AS p JOIN {self.parts.keys(then)} AS t"
-            f" ON t.ordinal = p.i JOIN {self._present_keys(relation, keys)} AS n ON n.key = t.key"
-        ]
+        return [f"SELECT i FROM ({here})"]
 
     def _key_of(self, generation: int) -> tuple[str, ...]:
         """The key columns of an input's present generation, which may have been registered on another
@@ -215,3 +278,5 @@ class Carry:
         """Write the carried records of each input beside its edge."""
         for relation, rows in self._carried.items():
             self.parts.carried(journey.edge_id(relation, Role.DIRECT), rows)
+        for relation, rows in self._held.items():
+            self.parts.held(journey.edge_id(relation, Role.DIRECT), rows)

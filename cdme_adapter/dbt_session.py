@@ -26,6 +26,16 @@ def invocation_id() -> str:
     return str(get_invocation_id())
 
 
+def batch_window(node: Any) -> tuple[str, str, str] | None:
+    """Of a batch of a microbatch model: the column of the event's time and the bounds, in UTC."""
+    batch = getattr(node, "batch", None)
+    start, end = (getattr(batch, f"event_time_{side}", None) for side in ("start", "end"))
+    column = getattr(getattr(node, "config", None), "event_time", None)
+    if start is None or end is None or not column:
+        return None
+    return str(column), f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%Y-%m-%d %H:%M:%S}"
+
+
 def command_name() -> str:
     """The dbt command that runs: ``run``, ``build``, ``seed`` …"""
     from dbt.flags import get_flags

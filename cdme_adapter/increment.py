@@ -206,6 +206,7 @@ class Increment:
         """The account of the table as it is now."""
         journey = self.journey
         journey._register_output(execute, store, self.target)
+        journey.resolve_errors(store)
         parts = PartStore(store)
         own = self._write_rows(parts, counts)
         writer = _OwnWriter(store, own)
@@ -214,7 +215,9 @@ class Increment:
             journey.coarse_edges(writer)
         else:
             journey.seen = self.seen
-            journey.write_inputs(execute, writer, [carry.table_account(a) for a in self.accounts])
+            accounts = [carry.table_account(account) for account in self.accounts]
+            carry.judge_errors()
+            journey.write_inputs(execute, writer, accounts)
         journey.entries = [carry.judged(entry) for entry in journey.entries]
         carry.keep(journey)
         parts.batches(journey.run_id, journey.node.id, self._batches(execute, counts))

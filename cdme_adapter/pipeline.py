@@ -100,6 +100,8 @@ class Journey:
     beside: IndirectSettlement | None = None
     batch: str = ""
     """Of a microbatch model: which batch this is. Each has a transaction and a generation of its own."""
+    window: tuple[str, str, str] | None = None
+    """The same: the column of the event's time and the batch's bounds."""
     seen: dict[str, InputGeneration] = field(default_factory=dict)
     """Generations of inputs that were looked up before the statement changed them."""
     increment: Increment | None = None
@@ -205,7 +207,8 @@ class Journey:
         for node in self.plan.nodes[:-1]:
             execute(f"CREATE OR REPLACE TEMP TABLE {node.name} AS {node.sql.format()}")
         if self.refinery is not None:
-            self.refinery.emit(execute, self.plan.root.sql.format(), self.plan.root.hidden)
+            root = self.plan.root
+            self.refinery.emit(execute, root.sql.format(), root.hidden, defers_count=not self.in_place)
 
     def root_select(self) -> str:
         """The instrumented query that stands in the model's own statement."""
@@ -285,6 +288,8 @@ class Journey:
         started = time.perf_counter()
         settlement = self.settlement(execute)
         self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
+        if self.refinery is not None:
+            self.refinery.note_good(self.output_count)
         self._register_output(execute, store, target)
         self.settle_beside(execute, frozenset())
         self.write_inputs(execute, store, settlement.accounts())
@@ -515,6 +520,7 @@ class Journey:
         self.refinery = Refinery.of(self.node, self.config, lambda: self.hidden(self.node.id))
         if self.refinery is not None:
             self.refinery.in_place = self.in_place or bool(self.batch)
+            self.refinery.window = self.window
 
     def refined(self, execute: Execute, sql: str, query: str) -> str:
         """The statement ``sql`` with the good rows of ``query`` in its place: a model without a plan."""
@@ -541,14 +547,22 @@ class Journey:
         forget_lines(execute)
         return copy
 
-    def refine_table(self, execute: Execute, target: Target) -> None:
-        """Take the bad rows out of a table that was built without a query that could be wrapped."""
+    def refine_table(self, execute: Execute, table: str) -> None:
+        """Take the bad rows out of a table (its name for SQL) that no query made that could be wrapped."""
         if self.node.resource_type == "seed":
             return  # its file is compared with its table first
         if self.refinery is None:
             self.prepare_errors()
         if self.refinery is not None and self.refinery.emission is None:
-            self.refinery.emit_table(execute, target.quoted)
+            self.refinery.emit_table(execute, table)
+
+    def resolve_errors(self, store: StoreWriter) -> None:
+        """What was in error until now and is judged by this run is so no more, before the account of a
+        table in place asks what earlier runs left."""
+        if self.refinery is not None:
+            self.refinery.begin(store, self.run_id)
+        else:
+            resolve_all(store, self.node.id, self.run_id)
 
     def write_errors(self, execute: Execute, store: StoreWriter) -> None:
         """Write the model's error records beside its account."""

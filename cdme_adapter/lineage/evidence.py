@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.store.reader import Edge
-from cdme_adapter.store.rejects import routed
+from cdme_adapter.store.rejects import rejected
 from cdme_adapter.store.rows import losses
 
 NOTHING = "SELECT NULL::BIGINT AS i WHERE false"
@@ -69,7 +69,7 @@ class Evidence:
     @property
     def routed(self) -> str:
         """(i) of records in the error domain."""
-        return f"SELECT DISTINCT i FROM ({routed(self.edge)})"
+        return f"SELECT DISTINCT i FROM ({rejected(self.edge)})"
 
     @property
     def errors(self) -> str:

@@ -18,7 +18,7 @@ from cdme_adapter.lineage.destinations import Destinations
 from cdme_adapter.lineage.fates import Fate, Fates
 from cdme_adapter.lineage.freshness import worst
 from cdme_adapter.lineage.graph import Node, leading_to, ordered
-from cdme_adapter.lineage.rejected import rejections
+from cdme_adapter.lineage.rejected import rejection
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.provenance import Role
 from cdme_adapter.store.reader import Edge
@@ -126,29 +126,34 @@ def _summary(ctx: Context, fates: Fates, codes: str) -> list[dict[str, Any]]:
     counts: Counter[Fate] = Counter()
     for code, count in ctx.store.rows(f"SELECT code, count(*) FROM {codes} GROUP BY code"):
         counts[fates.decode(code)] += count
-    order = sorted(
-        counts.items(),
-        key=lambda item: (item[0].name, item[0].model or "", -item[1], _reason_id(item[0]) or ""),
+    entries: dict[tuple[str | None, ...], dict[str, Any]] = {}
+    for fate, count in counts.items():  # one refinement may have failed in several runs
+        key = (fate.name, fate.model, _reason_id(fate), fate.verdict)
+        entries.setdefault(key, _summary_entry(fate, 0))["count"] += count
+    return sorted(
+        entries.values(),
+        key=lambda e: (e["class"], e["first_lost_at"] or "", -e["count"], e["reason_id"] or ""),
     )
-    return [_summary_entry(fate, count) for fate, count in order]
 
 
 def _reason_id(fate: Fate) -> str | None:
-    return fate.reason.id if fate.reason else None
+    reason = fate.reason or fate.failure
+    return reason.id if reason else None
 
 
 def _summary_entry(fate: Fate, count: int) -> dict[str, Any]:
-    reason = fate.reason
+    reason, said = fate.reason, fate.reason or fate.failure
     return {
         "class": fate.name,
         "first_lost_at": fate.model,
         "reason_id": _reason_id(fate),
         "verdict": fate.verdict,
         "count": count,
-        "kind": reason.kind.value if reason else None,
-        "sql": reason.sql if reason else None,
-        "file": reason.file if reason else None,
-        "line": reason.line if reason else None,
+        "kind": reason.kind.value if reason else "error" if fate.failure else None,
+        "failure_type": fate.failure.failure_type if fate.failure else None,
+        "sql": said.sql if said else None,
+        "file": said.file if said else None,
+        "line": said.line if said else None,
     }
 
 
@@ -173,7 +178,11 @@ def _records(
     judged = [fates.decode(code) for _, code in chosen]
     went = Destinations(ctx, scratch, fates.down, source, target, ordinals)
     values = failing_values(ctx, went, judged)
-    rejected = rejections(ctx, went, judged)
+    rejected = {
+        at: rejection(ctx, went, at, fate.edge, fate.failure)
+        for at, fate in enumerate(judged)
+        if fate.edge is not None and fate.failure is not None
+    }
     return [
         {
             **shown[ordinal],

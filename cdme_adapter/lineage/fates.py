@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from cdme_adapter.lineage.asked import Asked
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.graph import Node
+from cdme_adapter.lineage.rejected import Failure, failed, failures
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.walk import FEW
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import VERDICTS, Edge, StoredReason
-from cdme_adapter.store.rejects import routed
 from cdme_adapter.store.rows import losses
 
 UNACCOUNTED, FILTERED, ERROR, UNKNOWN, CONTRIBUTED = 1, 2, 3, 4, 5
@@ -36,6 +36,8 @@ class Fate:
     edge: Edge | None = None
     reason: StoredReason | None = None
     verdict: str | None = None
+    failure: Failure | None = None
+    """Of class error: what the rejected record failed."""
 
 
 Hop = tuple[Edge, Node]
@@ -58,6 +60,7 @@ class Fates:
     _few: dict[Node, list[int]] = field(default_factory=dict)
     _steps: dict[tuple[int, int, int], str] = field(default_factory=dict)
     _codes: dict[Node, str] = field(default_factory=dict)
+    _failures: dict[int, list[Failure]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.places = {node.relation: at + 1 for at, node in enumerate(self._by_distance())}
@@ -228,9 +231,20 @@ class Fates:
             f" FROM {losses(edge.store, edge.id, self._present.get(source))}"
         )
         code = ERROR * _CLASS + place + self._edge_at[edge.id] * _EDGE
-        if edge.rejected:
-            parts.append(f"SELECT i, {code} FROM ({routed(edge)}){self._only(source)}")
+        found = self._failed(edge)
+        if found:
+            parts.append(
+                f"SELECT i, {code} + CAST(number AS BIGINT) * {_REASON}"
+                f" FROM ({failed(edge, found)}){self._only(source)}"
+            )
         return parts
+
+    def _failed(self, edge: Edge) -> list[Failure]:
+        if not edge.rejected and not edge.held:
+            return []
+        if edge.id not in self._failures:
+            self._failures[edge.id] = failures(self.ctx, edge)
+        return self._failures[edge.id]
 
     def _only(self, node: Node) -> str:
         """Keeps the evidence to the records that were asked about."""
@@ -265,6 +279,6 @@ class Fates:
             return Fate("unaccounted", model)
         edge = self.edges[at]
         if kind == ERROR:
-            return Fate("error", model, edge)
+            return Fate("error", model, edge, failure=self._failed(edge)[number])
         reasons = {r.number: r for r in self.ctx.store.reasons(edge)}
         return Fate("filtered", model, edge, reasons.get(number), _VERDICT_ORDER[verdict])

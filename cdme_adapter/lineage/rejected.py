@@ -3,52 +3,78 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
+from cdme_adapter.engines.rows import literal
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.destinations import Destinations
-from cdme_adapter.lineage.fates import Fate
 from cdme_adapter.lineage.values import MASK
 from cdme_adapter.store.reader import Edge
-from cdme_adapter.store.rejects import routed
+from cdme_adapter.store.rejects import rejected
 
 
-def rejections(ctx: Context, went: Destinations, fates: list[Fate]) -> dict[int, dict[str, Any]]:
-    """For each shown record of class error its ``reason``, as docs/commands.md has it."""
-    found: dict[int, dict[str, Any]] = {}
-    for at, fate in enumerate(fates):
-        if fate.name != "error" or fate.edge is None:
-            continue
-        node = ctx.graph.node(fate.edge.input, fate.edge.input_generation)
-        test = f"t.ord IN (SELECT i FROM ({routed(fate.edge)}))"
-        ordinal = next(iter(went.reached(node, at, test)), None)
-        if ordinal is not None:
-            found[at] = _rejection(ctx, fate.edge, ordinal)
-    return found
+@dataclass(frozen=True)
+class Failure:
+    """What rejected records of one generation failed first: a refinement, a cast, a line."""
+
+    generation: int
+    failure_type: str
+    id: str | None
+    sql: str | None
+    file: str | None
+    line: int | None
 
 
-def _rejection(ctx: Context, edge: Edge, ordinal: int) -> dict[str, Any]:
-    """The first rejected record that an input record took part in."""
+def failures(ctx: Context, edge: Edge) -> list[Failure]:
+    """What the rejected records that stand behind an edge failed; the place of each is its number."""
+    schema = edge.store
     rows = ctx.store.rows(
-        "SELECT x.failure_type, r.reason_id, r.sql, r.file, r.line,"
-        f" CAST(x.offending_values AS VARCHAR) FROM {edge.store}.store_rejects AS x"
-        f" LEFT JOIN {edge.store}.store_reject_reasons AS r"
+        "SELECT DISTINCT x.generation, x.failure_type, r.reason_id, r.sql, r.file, r.line"
+        f" FROM {schema}.store_rejects AS x LEFT JOIN {schema}.store_reject_reasons AS r"
         " ON r.generation = x.generation AND r.failure_type = x.failure_type"
-        f" WHERE x.generation = {edge.output_generation} AND x.reject IN"
-        f" (SELECT o FROM ({routed(edge)}) WHERE i = {ordinal}) ORDER BY x.reject LIMIT 1"
+        f" WHERE x.generation IN (SELECT generation FROM ({rejected(edge)})) ORDER BY ALL"
     )
-    if not rows:
-        return {}
-    failure, ident, sql, file, line, values = rows[0]
+    return [Failure(*row) for row in rows]
+
+
+def failed(edge: Edge, found: list[Failure]) -> str:
+    """A SELECT of (i, number): what the rejected records of each input record failed."""
+    values = ", ".join(
+        f"({one.generation}, {literal(one.failure_type)}, {number})" for number, one in enumerate(found)
+    )
+    return (
+        f"SELECT r.i, v.number FROM ({rejected(edge)}) AS r JOIN {edge.store}.store_rejects AS x"
+        " ON x.generation = r.generation AND x.reject = r.reject"
+        f" JOIN (VALUES {values}) AS v(generation, failure_type, number)"
+        " ON v.generation = x.generation AND v.failure_type = x.failure_type"
+    )
+
+
+def rejection(
+    ctx: Context, went: Destinations, at: int, edge: Edge, failure: Failure
+) -> dict[str, Any] | None:
+    """The ``reason`` of a shown record of class error, as docs/commands.md has it."""
+    node = ctx.graph.node(edge.input, edge.input_generation)
+    test = f"t.ord IN (SELECT i FROM ({rejected(edge)}))"
+    ordinals = went.reached(node, at, test)
+    if not ordinals:
+        return None
+    values = ctx.store.rows(
+        f"SELECT CAST(x.offending_values AS VARCHAR) FROM {edge.store}.store_rejects AS x"
+        f" WHERE x.generation = {failure.generation} AND x.failure_type = {literal(failure.failure_type)}"
+        f" AND (x.generation, x.reject) IN (SELECT (generation, reject) FROM ({rejected(edge)})"
+        f" WHERE i IN ({', '.join(map(str, ordinals))})) ORDER BY x.reject LIMIT 1"
+    )
     return {
-        "id": ident,
+        "id": failure.id,
         "kind": "error",
-        "failure_type": failure,
-        "sql": sql,
+        "failure_type": failure.failure_type,
+        "sql": failure.sql,
         "verdict": None,
-        "values": _values(ctx, edge, values),
-        "file": file,
-        "line": line,
+        "values": _values(ctx, edge, values[0][0] if values else None),
+        "file": failure.file,
+        "line": failure.line,
     }
 
 

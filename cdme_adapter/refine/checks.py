@@ -153,9 +153,13 @@ def _shown(test: DeclaredTest, kind: str, column: str) -> str:
 # -- over the columns that are really there -------------------------------------------------------
 
 
-def bind(execute: Execute, checks: Sequence[Check], columns: Columns, node: NodeInfo) -> list[Check]:
+def bind(
+    execute: Execute, checks: Sequence[Check], columns: Columns, node: NodeInfo,
+    volatile: frozenset[str] | None = None,
+) -> list[Check]:  # fmt: skip
     """The checks over these output columns: each expression is proven to be one, and runs under TRY
     where DuckDB allows it, so that a record on which it raises fails it instead of ending the model.
+    ``volatile``: the functions that may vary, where they are known already.
 
     Raises ConfigError, naming refinement and columns, for what does not bind.
     """
@@ -167,7 +171,8 @@ def bind(execute: Execute, checks: Sequence[Check], columns: Columns, node: Node
         )  # fmt: skip
     empty = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns)
     written = any(check.expression is not None for check in checks)
-    volatile = volatile_functions(execute) if written else frozenset()
+    if volatile is None:
+        volatile = volatile_functions(execute) if written else frozenset()
     return [_bound(execute, check, empty, names, node, volatile) for check in checks]
 
 

@@ -4,7 +4,7 @@ The result is materialised in ``temp.cdme_emitted`` with one number a row, a bit
 that failed. What the model's own statement then reads is :attr:`Emission.good`; the rejected rows, with
 the hidden columns that lead to their sources, stay in ``temp.cdme_rejects`` until the account is
 written. Nothing of them ever stands in the user's table. A query that scans stored tables row by row is
-not copied but repeated (``repeatable.py``).
+is not copied but repeated (``repeatable.py``).
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class Emission:
     may_repeat: bool = False
     """Whether a query that gives the same rows each time may be evaluated for the good rows and for the
     bad ones apart, instead of being copied; not where what it reads is about to be changed."""
+    defers_count: bool = False
+    """Whether the owner says how many rows were good (:meth:`note_good`), once they are in the table."""
+    volatile: frozenset[str] | None = None
+    """The functions that may vary, where they are known already."""
     _by_set: bool = False
     _repeated: str = ""
     """The query with its bits, where it is repeated."""
@@ -55,7 +59,7 @@ class Emission:
         judged = f"SELECT *, {self._mask()} AS {BAD} FROM {rows}"
         row_by_row = all(check.fails for check in self.checks) and sample is None
         self._repeated = ""
-        if self.may_repeat and row_by_row and is_repeatable(execute, judged):
+        if self.may_repeat and row_by_row and is_repeatable(execute, judged, self.volatile):
             self._repeated = judged
             return self._part(execute, select)
         execute(f"CREATE OR REPLACE TEMP TABLE {EMITTED} AS {judged}")
@@ -63,12 +67,17 @@ class Emission:
 
     def _part(self, execute: Execute, select: str) -> None:
         """Put the bad rows aside without a copy of the good ones."""
-        self.emitted = int(execute(f"SELECT count(*) FROM ({select})")[0][0])
         execute(
             f"CREATE OR REPLACE TEMP TABLE {REJECTS} AS SELECT row_number() OVER () - 1 AS {ORDINAL}, *"
             f" FROM ({self._repeated}) WHERE {BAD} <> 0"
         )
         self._count(execute)
+        if not self.defers_count:
+            self.emitted = int(execute(f"SELECT count(*) FROM ({select})")[0][0])
+
+    def note_good(self, count: int) -> None:
+        """How many good rows there were, from whoever has counted them already."""
+        self.emitted = count + self.rejected
 
     def judge(self, execute: Execute) -> None:
         """Judge the rows of ``temp.cdme_emitted`` by set, count them and put the bad ones aside."""

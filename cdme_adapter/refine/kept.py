@@ -35,7 +35,7 @@ class KeptErrors:
             return cls(journey.node.id, journey.run_id)
         folder = tempfile.mkdtemp(prefix="cdme_errors_")
         try:
-            rejects.export(store, journey.generation, folder)
+            rejects.export(store, journey.node.id, journey.run_id, journey.generation, folder)
         except Exception:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -8,6 +8,7 @@ from typing import Any
 
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Ordinals, columns_of, literal, quote
+from cdme_adapter.refine.casts import FIELD
 from cdme_adapter.refine.checks import Check
 from cdme_adapter.refine.emission import BAD, ORDINAL, REJECTS, Emission
 from cdme_adapter.store import rejects
@@ -59,7 +60,7 @@ def _offending(emission: Emission, failed: list[Check], hidden: Hidden) -> str:
     pairs = []
     for name in names:
         if name in texts and name.lower() not in hidden:
-            pairs.append(f"{literal(name)}, {quote(texts[name])}")
+            pairs.append(f"{literal(name)}, {quote(texts[name])}.{FIELD}")
         else:
             pairs.append(f"{literal(name)}, {_value(name, kinds.get(name, 'VARCHAR'), hidden)}")
     return f"json_object({', '.join(pairs)})"

@@ -28,6 +28,7 @@ from cdme_adapter.refine.records import (
     write_input_records,
     write_records,
 )
+from cdme_adapter.refine.repeatable import volatile_functions
 from cdme_adapter.refine.rewriting import Rewritten, rewrite
 from cdme_adapter.refine.verdict import describe, judge_errors, judge_sample
 from cdme_adapter.store import rejects
@@ -54,6 +55,8 @@ class Refinery:
     """The records of refined inputs, and those of them that were kept out."""
     in_place: bool = False
     """Whether the rows are a delta of a table that stays: earlier errors are not all judged anew."""
+    window: tuple[str, str, str] | None = None
+    """Of a microbatch: the column of the event's time, and the batch's bounds, the second outside it."""
     lines: int = 0
     """Lines of files that did not parse."""
     _begun: bool = False
@@ -86,13 +89,16 @@ class Refinery:
 
     # -- emit ------------------------------------------------------------------------------------
 
-    def emit(self, execute: Execute, select: str, hidden: tuple[str, ...] = ()) -> None:
-        """Run ``select`` once and part its rows.
+    def emit(
+        self, execute: Execute, select: str, hidden: tuple[str, ...] = (), defers_count: bool = False
+    ) -> None:
+        """Run ``select`` once and part its rows; ``defers_count``: :meth:`note_good` follows.
 
         Raises ConfigError for a refinement that does not bind, CircuitOpen where the first records
         fail too often; then the sample's errors are what was emitted.
         """
         self.emission = emission = self._emission(execute, select, hidden)
+        emission.defers_count = defers_count
         breaker = self.config.circuit_breaker
         if breaker is not None:
             emission.run(execute, select, breaker.sample)
@@ -118,13 +124,20 @@ class Refinery:
         columns: Columns = columns_of(execute, f"SELECT *{drop} FROM ({select})")
         helpers = self.rewritten.helpers if self.rewritten else {}
         checks = [*helpers.values(), *checks_of(self.config.refine, self.node)]
-        emission = Emission(bind(execute, checks, columns, self.node), columns, hidden, tuple(helpers))
+        volatile = volatile_functions(execute)
+        bound = bind(execute, checks, columns, self.node, volatile)
+        emission = Emission(bound, columns, hidden, tuple(helpers), volatile=volatile)
         emission.may_repeat = not self.in_place
         if self.node.resource_type == "snapshot":
             if any(name == "dbt_change_type" for name, _ in columns):
                 emission.unlisted = "dbt_change_type = 'update'"
             emission.technical = tuple(name for name, _ in columns if name.startswith("dbt_"))
         return emission
+
+    def note_good(self, count: int) -> None:
+        """How many good rows are in the table."""
+        assert self.emission is not None
+        self.emission.note_good(count)
 
     @property
     def good(self) -> str:
@@ -146,13 +159,13 @@ class Refinery:
         emission, model = self.emission, self.node.id
         if emission is None:
             return
-        self._begin(store, run_id)
+        self.begin(store, run_id)
         write_records(store, emission, run_id, model, generation, self.hidden())
         emitted, rejected = self.totals
         rejects.judged(store, run_id, model, generation, emitted, rejected)
         emission.clean(execute)
 
-    def _begin(self, store: StoreWriter, run_id: str) -> None:
+    def begin(self, store: StoreWriter, run_id: str) -> None:
         """What was in error until now is resolved, once, before this run's errors are written."""
         if not self._begun:
             rejects.begin(store, self.node.id, run_id, self._judged_again())
@@ -163,6 +176,8 @@ class Refinery:
         unique key of a record that it emitted."""
         if not self.in_place:
             return "TRUE"
+        if self.window is not None:
+            return self._in_window(*self.window)
         emission, keys = self.emission, self.node.snapshot_key or self.node.unique_key
         there = {name.lower(): name for name, _ in emission.columns} if emission else {}
         if not keys or any(key.lower() not in there for key in keys):
@@ -172,6 +187,15 @@ class Refinery:
         now = ", ".join(hidden.get(key.lower()) or f"{quote(there[key.lower()])}::VARCHAR" for key in keys)
         return f"({then}) IN (SELECT ({now}) FROM temp.{EMITTED})"
 
+    def _in_window(self, column: str, start: str, end: str) -> str:
+        """Of a microbatch: the errors whose event is of the batch; it replaces these rows as a whole."""
+        names = [name for name, _ in self.emission.columns] if self.emission else []
+        found = [name for name in names if name.lower() == column.lower()]
+        if not found or column.lower() in self.hidden():
+            return "FALSE"
+        at = f"TRY_CAST(record->>{literal(found[0])} AS TIMESTAMP)"
+        return f"{at} >= {literal(start)}::TIMESTAMP AND {at} < {literal(end)}::TIMESTAMP"
+
     def write_inputs(
         self, execute: Execute, store: StoreWriter, run_id: str, generation: int, found: InputErrors
     ) -> str:
@@ -180,7 +204,7 @@ class Refinery:
         self.input_emitted += found.count
         if not found.errors:
             return ""
-        self._begin(store, run_id)
+        self.begin(store, run_id)
         offset = (self.emission.rejected if self.emission else 0) + self.input_rejected
         self.input_rejected += found.errors
         write_input_records(execute, store, run_id, self.node.id, generation, found, self.hidden(), offset)

@@ -1,8 +1,9 @@
 """Whether a query may be evaluated twice in a transaction and give the same rows each time.
 
-Then its rows need not be copied to part the good ones from the bad: a scan with filters and
-expressions costs less than a copy of what it gives. The engine's own plan says what the query is made of;
-whatever is not known to be so is not repeated.
+Then its rows need not be copied to part the good ones from the bad: a scan with filters, expressions
+and hash joins costs less than a copy of what it gives, and what is asked of the bad rows is pushed down to
+the scans. The engine's own plan says what the query is made of; whatever is not known to be so is not
+repeated: a sum of floating point, for one, may differ from run to run.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any
 
 from cdme_adapter.engines.base import Execute
 
-_ROW_BY_ROW = frozenset({"SEQ_SCAN", "FILTER", "PROJECTION", "EMPTY_RESULT"})
+_ROW_BY_ROW = frozenset({"SEQ_SCAN", "FILTER", "PROJECTION", "EMPTY_RESULT", "HASH_JOIN"})
 _CALL = re.compile(r"\b([a-z_]\w*)\s*\(", re.I)
 
 
-def is_repeatable(execute: Execute, select: str) -> bool:
-    """Whether ``select`` only scans stored tables, row by row, with functions that do not vary."""
-    if calls(select) & volatile_functions(execute):
+def is_repeatable(execute: Execute, select: str, volatile: frozenset[str] | None = None) -> bool:
+    """Whether ``select`` only scans and joins stored tables, with functions that do not vary."""
+    if calls(select) & (volatile_functions(execute) if volatile is None else volatile):
         return False
     plan = json.loads(execute(f"EXPLAIN (FORMAT json) {select}")[0][1])
     return all(name in _ROW_BY_ROW for name in _operators(plan))

@@ -12,7 +12,7 @@ from cdme_adapter.engines.duckdb import prove_round_trip
 from cdme_adapter.engines.rows import columns_of
 from cdme_adapter.errors import ConfigError, Place, UnsupportedConstruct
 from cdme_adapter.nodes import NodeInfo, Nodes
-from cdme_adapter.refine.casts import CastNotFound, try_casts
+from cdme_adapter.refine.casts import TYPE, CastNotFound, try_casts
 from cdme_adapter.refine.checks import Check, bind, checks_of
 from cdme_adapter.refine.files import note_lines, reads_csv
 from cdme_adapter.refine.inputs import InputNotRefined, keep_out
@@ -46,7 +46,7 @@ def rewrite(execute: Execute, compiled: str, node: NodeInfo, nodes: Nodes, confi
             note_lines(tree)
         helpers = {helper.name: helper.check for helper in try_casts(tree, config.cast)}
         sql = render(tree)
-        execute(f"DESCRIBE {sql}")
+        _prove_same_columns(execute, compiled, sql, helpers)
     except (CastNotFound, InputNotRefined, UnsupportedConstruct) as reason:
         raise _refused(option, str(reason), node) from reason
     except ConfigError:
@@ -56,6 +56,15 @@ def rewrite(execute: Execute, compiled: str, node: NodeInfo, nodes: Nodes, confi
         raise _refused(option, str(error).splitlines()[0], node) from error
     placed = {name: replace(check, file=node.file) for name, check in helpers.items()}
     return Rewritten(sql, placed, tuple(numbered))
+
+
+def _prove_same_columns(execute: Execute, compiled: str, sql: str, helpers: dict[str, Check]) -> None:
+    """The rewritten query has the columns of the model's own, in their order, and the helpers besides."""
+    found = columns_of(execute, sql)
+    mine = [(name, kind) for name, kind in found if name not in helpers]
+    kinds = {kind for name, kind in found if name in helpers} - {TYPE}
+    if mine != list(columns_of(execute, compiled)) or kinds:
+        raise CastNotFound("the sides of a set operation do not list their columns alike")
 
 
 def _noting(execute: Execute, compiled: str) -> str:

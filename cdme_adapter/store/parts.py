@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdme_adapter.provenance import stable_id
+from cdme_adapter.store.rejects import hold
 from cdme_adapter.store.rows import losses
 
 if TYPE_CHECKING:
@@ -180,6 +181,10 @@ class PartStore:
         self.writer.execute(
             f"INSERT INTO {self.writer.schema}.store_carried SELECT {edge}, i FROM {rows} ORDER BY i"
         )
+
+    def held(self, edge: int, rows: str) -> None:
+        """Keep (i, generation, reject) of ``rows``: what stands behind errors that earlier runs left."""
+        hold(self.writer, edge, rows)
 
     def filtered(self, edge: int, clauses: Sequence[tuple[str, str, int, int]]) -> str:
         """A SELECT of the (i, clause, verdict) that an earlier edge lost to the same clauses.

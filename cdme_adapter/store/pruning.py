@@ -8,6 +8,7 @@ the others' go. So the store grows with what was written, not with the number of
 from __future__ import annotations
 
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.store.rejects import named_by_errors, sources_of_errors
 from cdme_adapter.store.rows import losses
 from cdme_adapter.store.schema import EDGE_TABLES, MAPS
 
@@ -27,7 +28,8 @@ def prune_replaced(execute: Execute, schema: str) -> int:
         " AND CASE WHEN c.generation IS NOT NULL THEN c.generation <> g.generation ELSE EXISTS"
         f" (SELECT 1 FROM {schema}.store_generations n WHERE n.relation = g.relation"
         " AND n.created_at > g.created_at) END"
-        f" AND EXISTS (SELECT 1 FROM {schema}.store_edges e WHERE e.input_generation = g.generation)"
+        f" AND (EXISTS (SELECT 1 FROM {schema}.store_edges e WHERE e.input_generation = g.generation)"
+        f" OR g.generation IN ({sources_of_errors(schema)}))"
         " ORDER BY g.created_at DESC, g.generation"
     )
     pruned = 0
@@ -63,7 +65,9 @@ def _prune(execute: Execute, schema: str, generation: int, relation: str) -> Non
         f"SELECT i FROM {schema}.store_pairs WHERE map IN ({last})"
         f" UNION ALL SELECT unnest(range(lo, hi + 1)) FROM {schema}.store_ranges WHERE map IN ({last})"
         f" UNION ALL SELECT i FROM {losses(schema)} WHERE edge IN ({readers})"
-        f" UNION ALL SELECT i FROM {schema}.store_carried WHERE edge IN ({readers}))"
+        f" UNION ALL SELECT i FROM {schema}.store_carried WHERE edge IN ({readers})"
+        f" UNION ALL SELECT i FROM {schema}.store_held WHERE edge IN ({readers})"
+        f" UNION ALL {named_by_errors(schema, generation)})"
     )
     needed = f"SELECT i FROM temp.{_NEEDED}"
     execute(

@@ -87,6 +87,8 @@ class Edge:
     """The same from the rejected records of the output generation to the input."""
     ranged: frozenset[int] = frozenset()
     """The maps that are kept as ranges."""
+    held: bool = False
+    """Whether records of the input stand behind errors that earlier runs left."""
     rows: int | None = None
     """The map from the rows of a table that was changed in place to the part that the edge is of;
     the first map of every chain. None: the edge is of all rows."""
@@ -396,7 +398,8 @@ def _edges(store: Store) -> Iterable[Edge]:
                 " ORDER BY generation, edge, path, step"
             )
         )
-        ranged = _ranged(store, schema)
+        ranged = _numbers(store, schema, "store_ranged", "map")
+        held = _numbers(store, schema, "store_held", "edge")
         rows = store.rows(
             live + f"SELECT {columns} FROM {schema}.store_edges"
             " WHERE output_generation IN (SELECT generation FROM live) ORDER BY edge"
@@ -421,18 +424,19 @@ def _edges(store: Store) -> Iterable[Edge]:
                 paths,
                 rejected.get((r[9], r[0]), ()),
                 ranged.intersection(m for path in paths for m in path),
+                r[0] in held,
                 parts.get(r[0]),
             )
 
 
-def _ranged(store: Store, schema: str) -> frozenset[int]:
-    """The maps that are kept as ranges; a store of an earlier version has none."""
+def _numbers(store: Store, schema: str, table: str, column: str) -> frozenset[int]:
+    """The numbers in a table that a store of an earlier version does not have."""
     database, _, name = schema.partition(".")
     there = store.rows(
-        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'store_ranged'"
+        f"SELECT 1 FROM duckdb_tables() WHERE table_name = {literal(table)}"
         f" AND database_name = {literal(_bare(database))} AND schema_name = {literal(_bare(name))}"
     )
-    rows = store.rows(f"SELECT map FROM {schema}.store_ranged") if there else []
+    rows = store.rows(f"SELECT DISTINCT {column} FROM {schema}.{table}") if there else []
     return frozenset(row[0] for row in rows)
 
 

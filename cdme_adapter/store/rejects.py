@@ -8,6 +8,8 @@
 * ``store_reject_pairs``: the maps.
 * ``store_reject_reasons``: what each failure type asked for.
 * ``store_reject_runs``: how many records a run emitted and rejected for a model.
+* ``store_held``: of a table that is changed in place, which records of an input stand behind an error
+  that an earlier run left and that is still present (edge and ordinal in this run, record in that one).
 * ``store_forgotten``: when ``cdme forget`` erased the values of how many records.
 
 A generation's number names the model and the run, also of a run that was rolled back.
@@ -46,6 +48,7 @@ REJECT_TABLES: dict[str, str] = {
         "run_id VARCHAR, model VARCHAR, generation BIGINT, emitted BIGINT, rejected BIGINT, "
         "judged_at TIMESTAMPTZ"
     ),
+    "store_held": "edge BIGINT, i BIGINT, generation BIGINT, reject BIGINT",
     "store_forgotten": "forgotten_at TIMESTAMPTZ, relation VARCHAR, records BIGINT",
 }
 
@@ -166,16 +169,68 @@ def sources(
         )
 
 
+@dataclass(frozen=True)
+class EarlierErrors:
+    """The errors of an earlier run that are still present, and how they lead to one input."""
+
+    generation: int
+    input_generation: int | None
+    chains: Chains
+
+    def pairs(self, schema: str) -> str:
+        """A SELECT of (reject, i): the present ones and the ordinals of their sources."""
+        present = (
+            f"SELECT reject FROM {schema}.store_rejects WHERE generation = {self.generation}"
+            " AND resolved_run_id IS NULL"
+        )
+        return f"SELECT o AS reject, i FROM ({routed_by(schema, self.chains)}) WHERE o IN ({present})"
+
+
+def earlier(store: StoreWriter, model: str, source: str, generation: int) -> list[EarlierErrors]:
+    """The present errors of a model that other generations than ``generation`` left, by the input."""
+    rows = store.execute(
+        "SELECT generation, edge, path, map, input_generation FROM"
+        f" {store.schema}.store_reject_edges WHERE model = {literal(model)} AND input = {literal(source)}"
+        f" AND generation <> {generation} AND generation IN (SELECT generation FROM"
+        f" {store.schema}.store_rejects WHERE model = {literal(model)} AND resolved_run_id IS NULL)"
+        " ORDER BY generation, edge, path, step"
+    )
+    seen = {(row[0], row[1]): row[4] for row in rows}
+    return [
+        EarlierErrors(key[0], seen[key], chains) for key, chains in chains_of(r[:4] for r in rows).items()
+    ]
+
+
+def resolve(store: StoreWriter, model: str, run_id: str, again: str) -> None:
+    """Resolve the present errors of a model that ``again`` selects as (generation, reject)."""
+    begin(store, model, run_id, f"(generation, reject) IN ({again})")
+
+
+def hold(store: StoreWriter, edge: int, rows: str) -> None:
+    """Write (i, generation, reject) of an edge: what stands behind errors of earlier runs."""
+    store.execute(
+        f"INSERT INTO {store.schema}.store_held"
+        f" SELECT {edge}, i, generation, reject FROM {rows} ORDER BY ALL"
+    )
+
+
 # -- a model that is rolled back keeps its errors -------------------------------------------------
 
 
-def export(store: StoreWriter, generation: int, folder: str) -> None:
+RESOLVED = "resolved"
+"""The file of the errors of earlier runs that the transaction resolved."""
+
+
+def export(store: StoreWriter, model: str, run_id: str, generation: int, folder: str) -> None:
     """Write what a transaction holds of a generation's errors to a folder, before it is undone."""
     for table in OF_GENERATION:
         _copy(store, f"SELECT * FROM {store.schema}.{table} WHERE generation = {generation}", folder, table)
     maps = f"SELECT map FROM {store.schema}.store_reject_edges WHERE generation = {generation}"
     pairs = f"SELECT * FROM {store.schema}.store_reject_pairs WHERE map IN ({maps})"
     _copy(store, pairs, folder, "store_reject_pairs")
+    judged = f"model = {literal(model)} AND resolved_run_id = {literal(run_id)}"
+    resolved = f"SELECT generation, reject FROM {store.schema}.store_rejects WHERE {judged}"
+    _copy(store, resolved, folder, RESOLVED)
 
 
 def _copy(store: StoreWriter, select: str, folder: str, table: str) -> None:
@@ -184,7 +239,8 @@ def _copy(store: StoreWriter, select: str, folder: str, table: str) -> None:
 
 def restore(store: StoreWriter, model: str, run_id: str, folder: str) -> None:
     """Take in what :func:`export` wrote, on a connection outside the transaction that was undone."""
-    begin(store, model, run_id)
+    resolved = f"SELECT generation, reject FROM read_parquet({literal(f'{folder}/{RESOLVED}.parquet')})"
+    begin(store, model, run_id, f"(generation, reject) IN ({resolved})")
     for table in (*OF_GENERATION, "store_reject_pairs"):
         file = f"read_parquet({literal(f'{folder}/{table}.parquet')})"
         store.execute(f"INSERT INTO {store.schema}.{table} SELECT * FROM {file}")
@@ -209,9 +265,18 @@ def chains_of(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, int], Chains]:
     return {key: tuple(tuple(maps) for _, maps in sorted(p.items())) for key, p in found.items()}
 
 
-def routed(edge: Edge) -> str:
-    """A SELECT of (o, i): the rejected records of an edge's output generation and their sources."""
-    return routed_by(edge.store, edge.rejected)
+def rejected(edge: Edge) -> str:
+    """A SELECT of (generation, reject, i): the rejected records that stand behind an edge's account, and
+    their sources: those of its own run, and of a table that is changed in place those that earlier
+    runs left and that are still present."""
+    own = (
+        f"SELECT {edge.output_generation} AS generation, o AS reject, i"
+        f" FROM ({routed_by(edge.store, edge.rejected)})"
+    )
+    if not edge.held:
+        return own
+    held = f"SELECT generation, reject, i FROM {edge.store}.store_held WHERE edge = {edge.id}"
+    return f"{own} UNION ALL {held}"
 
 
 def routed_by(schema: str, chains: Chains) -> str:
@@ -228,6 +293,18 @@ def routed_by(schema: str, chains: Chains) -> str:
 
 
 # -- retention ------------------------------------------------------------------------------------
+
+
+def sources_of_errors(schema: str) -> str:
+    """A SELECT of the generations that hold the sources of errors: their keys are still asked for."""
+    return f"SELECT input_generation FROM {schema}.store_reject_edges WHERE input_generation IS NOT NULL"
+
+
+def named_by_errors(schema: str, generation: int) -> str:
+    """A SELECT of (i): the records of a generation that error records name."""
+    edges = f"{schema}.store_reject_edges"
+    last = f"SELECT map FROM {edges} WHERE step = steps AND input_generation = {generation}"
+    return f"SELECT i FROM {schema}.store_reject_pairs WHERE map IN ({last})"
 
 
 def collect(schema: str) -> list[str]:

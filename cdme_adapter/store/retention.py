@@ -15,7 +15,7 @@ from __future__ import annotations
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.store.changes import keep_changes
 from cdme_adapter.store.pruning import drop_edges, prune_replaced
-from cdme_adapter.store.rejects import collect
+from cdme_adapter.store.rejects import collect, sources_of_errors
 from cdme_adapter.store.schema import MAPS
 
 _LIVE = (
@@ -37,6 +37,8 @@ def collect_garbage(execute: Execute, schema: str) -> int:
     gone = 0
     execute("BEGIN")
     try:
+        for statement in collect(schema):
+            execute(statement)
         while True:
             dead = _dead(execute, schema)
             if dead:
@@ -44,8 +46,6 @@ def collect_garbage(execute: Execute, schema: str) -> int:
                 gone += len(dead)
             if not prune_replaced(execute, schema):
                 break
-        for statement in collect(schema):
-            execute(statement)
         execute("COMMIT")
     except Exception:
         execute("ROLLBACK")
@@ -67,14 +67,15 @@ def _collect(execute: Execute, schema: str, dead: list[int]) -> None:
     _drop_parts(execute, schema, f"{live} SELECT generation FROM live")
     drop_edges(execute, schema, dead)
     named = f"SELECT generation FROM ({live} SELECT generation FROM live)"
+    kept = f"{named} UNION {sources_of_errors(schema)}"
     changed = ", ".join(map(str, keep_changes(execute, schema, named))) or "NULL"
     execute(
-        f"DELETE FROM {schema}.store_keys WHERE generation NOT IN ({named})"
+        f"DELETE FROM {schema}.store_keys WHERE generation NOT IN ({kept})"
         f" AND (generation IN ({changed})) IS NOT TRUE"
     )
     execute(f"DELETE FROM {schema}.store_files WHERE generation NOT IN ({named})")
     execute(
-        f"DELETE FROM {schema}.store_generations WHERE generation NOT IN ({named})"
+        f"DELETE FROM {schema}.store_generations WHERE generation NOT IN ({kept})"
         " AND (fingerprint LIKE 'content:%') IS NOT TRUE"
     )
 
@@ -106,6 +107,7 @@ def orphans(execute: Execute, schema: str) -> dict[str, int]:
         ),
         "store_parts": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_carried": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
+        "store_held": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_keys": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_files": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_ledger": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",

@@ -19,6 +19,8 @@ A model's transaction only appends and touches rows of its own model, so that th
   such a generation says as step 0 which part it belongs to (docs/decisions/0020-in-place.md).
 * ``store_carried``: input ordinals of an edge that this run's query left out and that are witnesses
   of rows which an earlier run wrote and which are still there.
+* ``store_held``: input ordinals of an edge that this run's query left out and that stand behind a record
+  which an earlier run rejected and whose error is still present.
 * ``store_pruned``: replaced generations of which only what is referred to is left (``pruning.py``).
 * ``store_batches``: a run's own equation of a table that was changed in place, batch by batch.
 * ``store_keys``: declared keys of the records of a generation, as JSON text.
@@ -39,7 +41,7 @@ from cdme_adapter.store.files import COLUMNS as FILE_COLUMNS
 from cdme_adapter.store.rejects import REJECT_TABLES, REJECT_VIEWS
 from cdme_adapter.store.rows import losses
 
-VERSION = 2
+VERSION = 3
 READS = 2
 """The oldest version whose tables ``reader.py`` understands."""
 SCHEMA = "cdme"
@@ -122,7 +124,8 @@ TABLES: dict[str, str] = {
 MAPS = ("store_pairs", "store_ranges", "store_ranged")
 """The tables that hold maps, by ``map``."""
 EDGE_TABLES = (
-    "store_steps", "store_filtered", "store_filtered_bits", "store_carried", "store_reasons", "store_edges",
+    "store_steps", "store_filtered", "store_filtered_bits", "store_carried", "store_held", "store_reasons",
+    "store_edges",
 )  # fmt: skip
 """What belongs to an edge; the edge's own row comes last."""
 

@@ -68,7 +68,8 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
 
 
 def _clause(entry: dict[str, Any]) -> str:
-    return entry["sql"] or entry["kind"] or ""
+    said = entry["sql"] or entry["kind"] or ""
+    return f"{entry['failure_type']}: {said}" if entry.get("failure_type") else said
 
 
 def _place(entry: dict[str, Any]) -> str:

@@ -56,7 +56,8 @@ def _place(reason: dict[str, Any] | None) -> str:
 def _why(reason: dict[str, Any], name: str) -> str:
     values = _values(reason["values"])
     if name == "error":
-        return "in the error domain" + (f": {values}" if values else "")
+        which = f", refused by {reason['failure_type']}" if reason.get("failure_type") else ""
+        return f"in the error domain{which}" + (f": {values}" if values else "")
     clause = f"`{reason['sql']}`"
     if reason["kind"] == "join_no_match":
         if reason["verdict"] == "no_match":
@@ -80,7 +81,8 @@ def _keys(cause: dict[str, Any]) -> str:
 
 def _arrived(record: dict[str, Any], model: str) -> str:
     outputs = record["outputs"] or {}
-    said = f"in {plural(outputs.get('count') or 0, 'record')} of {model}"
+    count = outputs.get("count") or 0
+    said = f"in {plural(count, 'record')} of {model}" if count else f"in rows of {model} of earlier runs"
     causes = [
         f"{short(cause['relation'])} has {plural(cause['count'], 'record')} for it ({_keys(cause)})"
         + (f" in {short(cause['model'])}" if short(cause["model"]) != model else "")

@@ -39,7 +39,8 @@ def dump(con: duckdb.DuckDBPyConnection) -> str:
         lines.append(sql.replace("CREATE TABLE shop.", "CREATE TABLE "))
         for row in con.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall():
             lines.append(f"INSERT INTO {name} VALUES ({', '.join(_literal(value) for value in row)});")
-    views = con.execute("SELECT sql FROM duckdb_views() WHERE NOT internal ORDER BY view_name")
+    first = "view_name NOT LIKE 'store_%'"  # the others read these
+    views = con.execute(f"SELECT sql FROM duckdb_views() WHERE NOT internal ORDER BY {first}, view_name")
     lines += [row[0] for row in views.fetchall()]
     return "\n".join(lines) + "\n"
 
