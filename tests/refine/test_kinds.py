@@ -1,7 +1,7 @@
 """Every kind of model that stores rows refuses bad ones, and what it says after a second run is right.
 
-First build: 3, 7 and 11 are negative, the text of 5 and 7 does not cast. Then 3, 5 and 11 are mended, 2 went
-bad, and 12 (bad) and 13 are new. Expectations are written down from docs/errors.md, not computed.
+First build: 3, 7 and 11 are negative, the text of 5 and 7 does not cast. Then 3, 5 and 11 are mended, 2
+went bad, and 12 (bad) and 13 are new. Expectations are written down from docs/errors.md, not computed.
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Outcome, d
 
 def _counts(project: Project, name: str) -> tuple[Any, ...]:
     entry = project.ledger(name)["raw"]
-    return tuple(
-        entry[f"{c}_count"] for c in ("input", "contributed", "filtered", "error", "unaccounted")
-    ) + (entry["status"],)
+    names = ("input", "contributed", "filtered", "error", "unaccounted")
+    return (*(entry[f"{name}_count"] for name in names), entry["status"])
 
 
 def errors(project: Project, name: str) -> list[int]:
