@@ -154,12 +154,17 @@ class Journey:
         catalog = DuckDbCatalog(execute, self.nodes.identify, self.view_texts)
         try:
             plan = self._planned(execute, catalog, text)
-            self.plan = plan if text == self.compiled else without_lines(plan)
             self._refuse_hidden_names(catalog)
-            self.findings += [self._coarse_finding(one) for one in self.plan.coarse]
+            self.take(plan if text == self.compiled else without_lines(plan))
         except UnsupportedConstruct as reason:
             self.refuse(reason)
         self.seconds["plan"] = time.perf_counter() - started
+
+    def take(self, plan: CapturePlan) -> None:
+        """Go on with a plan, and say what is not exact in it."""
+        known = self.plan.coarse if self.plan is not None else ()
+        self.plan = plan
+        self.findings += [self._coarse_finding(one) for one in plan.coarse if one not in known]
 
     def _planned(self, execute: Execute, catalog: DuckDbCatalog, text: str) -> CapturePlan:
         """The plan; of a text that cannot be read, what the engine says that it reads."""

@@ -7,6 +7,7 @@ and that once to the rows behind it (docs/concepts.md, Size).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from cdme_adapter.capture.plan import ROOT, CapturePlan, Frame, Held, Lookup, Node, Port
@@ -35,6 +36,22 @@ class Step:
 
 
 Steps = tuple[Step, ...]
+
+
+def keys_of(lookup: Lookup, holding: list[Held], rows: Callable[[Held], str]) -> str:
+    """The keys that the rows of others bring to a lookup, each once and with a number."""
+    values = [
+        f"SELECT {f'unnest({port.column})' if port.many else port.column} AS key FROM {rows(held)}"
+        for held in holding for port in held.ports if port.target == lookup.name
+    ]  # fmt: skip
+    distinct = f"SELECT DISTINCT key FROM ({' UNION ALL '.join(values)}) WHERE key IS NOT NULL"
+    return f"SELECT row_number() OVER () - 1 AS k, key FROM ({distinct})"
+
+
+def rows_of(lookup: Lookup) -> str:
+    """The rows that the keys of a lookup lead to."""
+    columns = ", ".join(("cdme__k AS o", *(port.column for port in lookup.ports)))
+    return f"SELECT {columns} FROM ({lookup.sql.format()})"
 
 
 @dataclass
@@ -151,18 +168,9 @@ class IndirectSettlement:
         for lookup in used:
             if not wanted & self._reach(lookup.name):
                 continue
-            values = [
-                f"SELECT unnest({port.column}) AS key FROM {self._rows_of(held)}" if port.many
-                else f"SELECT {port.column} AS key FROM {self._rows_of(held)}"
-                for held in self._every() if held.name in self._reach(ROOT)
-                for port in held.ports if port.target == lookup.name
-            ]  # fmt: skip
-            distinct = f"SELECT DISTINCT key FROM ({' UNION ALL '.join(values)}) WHERE key IS NOT NULL"
-            self._table(lookup.keys, f"SELECT row_number() OVER () - 1 AS k, key FROM ({distinct})")
-            columns = ", ".join(("cdme__k AS o", *(port.column for port in lookup.ports)))
-            self._rows[lookup.name] = self._table(
-                f"{lookup.name}_rows", f"SELECT {columns} FROM ({lookup.sql.format()})"
-            )
+            holding = [held for held in self._every() if held.name in self._reach(ROOT)]
+            self._table(lookup.keys, keys_of(lookup, holding, self._rows_of))
+            self._rows[lookup.name] = self._table(f"{lookup.name}_rows", rows_of(lookup))
 
     def _link(self, held: Held, port: Port) -> Step:
         """The pairs (o, i) of a port."""

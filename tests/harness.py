@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from cdme_adapter.accounting import Verdict
+from cdme_adapter.bind import bound
 from cdme_adapter.capture.plan import ROOT, CapturePlan
 from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
@@ -53,7 +54,7 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str, known: dict[str, Any] | No
     if known is not None:
         vars(catalog).update(known)
     try:
-        plan = planned(con, catalog, sql)
+        plan = _bound(con, planned(con, catalog, sql))
     except UnsupportedConstruct as reason:
         return _opaque(con, sql, str(reason))
     if known is not None:
@@ -76,6 +77,19 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str, known: dict[str, Any] | No
         raise
     execute("ROLLBACK")
     return captured
+
+
+def _bound(con: duckdb.DuckDBPyConnection, plan: CapturePlan) -> CapturePlan:
+    """The plan as it is bound before it runs, where it looks rows up."""
+    if not plan.lookups:
+        return plan
+    side = con.cursor()
+    try:
+        return bound(lambda statements: side.cursor().execute(statements).fetchall(), plan)[0]
+    except duckdb.Error:
+        return plan  # what runs will tell
+    finally:
+        side.close()
 
 
 def planned(con: duckdb.DuckDBPyConnection, catalog: DuckDbCatalog, sql: str) -> CapturePlan:

@@ -18,6 +18,7 @@ from tests.laws.draw import Draw, HypothesisDraw, SeededDraw
 from tests.laws.generator.maker import Maker, Menu, Query
 from tests.laws.generator.menus import FULL
 from tests.laws.generator.schema import Col, Table, table
+from tests.oracle.macros import STATEMENTS
 
 UNPRINTED = {"lists, structs, lambdas"}
 """What DuckDB prints in the text of a view as SQL that the parser does not know."""
@@ -53,8 +54,11 @@ class Case:
 
 @cache
 def _shared() -> duckdb.DuckDBPyConnection:
-    """To open a database takes longer than to empty one."""
-    return duckdb.connect(config={"threads": 1})
+    """To open a database takes longer than to empty one. The macros stay."""
+    connection = duckdb.connect(config={"threads": 1})
+    for statement in ("CREATE TABLE t0 (a INTEGER)", *STATEMENTS):
+        connection.execute(statement)
+    return connection
 
 
 def _emptied() -> duckdb.DuckDBPyConnection:
@@ -78,6 +82,7 @@ def make_case(draw: Draw, depth: int = 3, menu: Menu = FULL) -> Case:
     views: dict[str, Query] = {}
     tied = False
     statements = [sql for t in tables for sql in t.statements()]
+    place = len(statements)
     for number in range(draw.number(0, 1)):
         plain = {k: v for k, v in menu.shapes.items() if k not in UNPRINTED}
         maker = Maker(draw, tables, replace(menu, shapes=plain), views)
@@ -92,6 +97,10 @@ def make_case(draw: Draw, depth: int = 3, menu: Menu = FULL) -> Case:
     if maker.chance(10):
         maker.uses("order by")
         sql = f"{_with(maker, replace(query, sql=f'SELECT * FROM ({query.sql}) AS z'))} ORDER BY 1"
+    used = [
+        s for s in STATEMENTS if any(s.split("(")[0].split()[-1] in text for text in (*statements, sql))
+    ]
+    statements[place:place] = used
     return Case(tuple(statements), sql, dict(maker.constructs), maker.tied or tied)
 
 

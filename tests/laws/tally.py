@@ -17,6 +17,8 @@ class Tally:
     """What was run and what was seen."""
 
     queries: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    """Queries that were not compared, for a fault of the engine."""
     invalid: Counter[str] = field(default_factory=Counter)
     constructs: Counter[str] = field(default_factory=Counter)
     deep: Counter[str] = field(default_factory=Counter)
@@ -34,6 +36,9 @@ class Tally:
         if outcome.invalid:
             self.invalid[outcome.invalid.splitlines()[0][:80]] += 1
             return
+        if outcome.fault:
+            self.faults[outcome.fault] += 1
+            return
         self.constructs.update(list(case.constructs))
         self.deep.update([name for name, levels in case.constructs.items() if levels >= DEEP])
         for name, levels in case.constructs.items():
@@ -46,7 +51,16 @@ class Tally:
     def __iadd__(self, other: Tally) -> Tally:
         """Count what another run saw too."""
         self.queries += other.queries
-        for name in ("invalid", "constructs", "deep", "coarse", "exactness", "records", "disagreements"):
+        for name in (
+            "invalid",
+            "faults",
+            "constructs",
+            "deep",
+            "coarse",
+            "exactness",
+            "records",
+            "disagreements",
+        ):
             getattr(self, name).update(getattr(other, name))
         for name, levels in other.deepest.items():
             self.deepest[name] = max(levels, self.deepest.get(name, 0))
@@ -66,6 +80,7 @@ class Tally:
                 for name, count in self.constructs.most_common()
             ),
             *(f"  superset in {count}: {why}" for why, count in self.coarse.most_common()),
+            *(f"  not compared {count}: {text}" for text, count in self.faults.most_common()),
             *(f"  invalid {count}: {text}" for text, count in self.invalid.most_common(10)),
             *(f"  DISAGREEMENT {count}: {kind}" for kind, count in self.disagreements.most_common()),
         ]

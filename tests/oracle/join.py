@@ -35,6 +35,8 @@ class Candidate:
     right: int
     row: Row
     truth: bool | None
+    asked: Prov = NOTHING
+    """What the subqueries of the condition looked at for it."""
 
 
 @dataclass
@@ -84,7 +86,8 @@ def join(context: Context, left: Relation, node: exp.Join, more: Sequence[exp.Jo
     clause = context.clause(("join", id(node)), _reason_kind(kind, node), condition.sql)
     candidates, edges = _candidates(context, sides, condition)
     if kind in ("SEMI", "ANTI"):
-        return _filtering(context, sides, condition, candidates, clause)
+        found = _filtering(context, sides, condition, candidates, clause)
+        return replace(found, edges=found.edges | through(edges, role if kind == "ANTI" else DIRECT))
     if node.method == "ASOF":
         candidates = asof.choose(context, condition, sides.left, sides.right, candidates)
     rows = [c.row for c in candidates if c.truth]
@@ -99,6 +102,7 @@ def join(context: Context, left: Relation, node: exp.Join, more: Sequence[exp.Jo
         [*left.columns, *sides.right.columns],
         [*rows, *ours, *theirs],
         left.edges | sides.right.edges | edges,
+        asked=left.asked | sides.right.asked | sides.asked,
     )
     return _common_columns(context, whole, condition, side, len(left.columns))
 
@@ -164,7 +168,10 @@ def _candidates(
     nulls = Row(tuple(None for part in columns for _ in part))
     sides.asked = truths(context, condition, *columns, [nulls])[2][0].optional()
     pairs = [Row(row.values, row.prov | prov) for row, prov in zip(pairs, provs, strict=True)]
-    found = [Candidate(i, j, row, t) for (i, j), row, t in zip(numbers, pairs, judged, strict=True)]
+    found = [
+        Candidate(i, j, row, t, prov)
+        for (i, j), row, t, prov in zip(numbers, pairs, judged, provs, strict=True)
+    ]
     return found, edges
 
 
@@ -186,7 +193,8 @@ def _unmatched(
     rows = [sides.left.rows[i] for i in alone]
     if preserve:
         padding = tuple(None for _ in sides.right.columns)
-        return [Row(row.values + padding, row.prov | sides.asked) for row in rows]
+        asked = sides.asked | sides.right.asked
+        return [Row(row.values + padding, row.prov | asked) for row in rows]
     own = own_tokens(context, condition, sides.left.columns, sides.right.columns, rows)
     for i, row, tokens in zip(alone, rows, own, strict=True):
         seen = {_token(c.truth) for c in candidates if c.left == i}
@@ -208,7 +216,8 @@ def _unmatched_right(
     rows = [sides.right.rows[j] for j in alone]
     if preserve:
         padding = tuple(None for _ in sides.left.columns)
-        return [Row(padding + row.values, row.prov | sides.asked) for row in rows]
+        asked = sides.asked | sides.left.asked
+        return [Row(padding + row.values, row.prov | asked) for row in rows]
     own = own_tokens(context, condition, sides.right.columns, sides.left.columns, rows)
     for j, row, tokens in zip(alone, rows, own, strict=True):
         seen = {_token(c.truth) for c in candidates if c.right == j}
@@ -242,7 +251,8 @@ def _filtering(
             seen = {_token(c.truth) for c in mine} or {"candidate:none"}
             context.fail(clause, row.prov, {"false"} if anti else own[i] | seen)
         else:
-            rows.append(Row(row.values, row.prov | union(partners).entered()))
+            asked = union(c.asked for c in mine if c.truth)
+            rows.append(Row(row.values, row.prov | union(partners).entered() | asked))
     return Relation(sides.left.columns, rows, sides.left.edges | sides.right.edges)
 
 
@@ -288,4 +298,5 @@ def _common_columns(
             for v, row in zip(values, rows, strict=True)
         ],
         whole.edges,
+        asked=whole.asked,
     )

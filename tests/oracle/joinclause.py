@@ -105,10 +105,12 @@ def own_tokens(
 
 
 def _only(conjunct: exp.Expr, ours: list[Column], theirs: list[Column]) -> bool:
-    """Whether a conjunct reads columns of our side and none of theirs."""
-    columns = list(conjunct.find_all(exp.Column))
+    """Whether a conjunct reads columns of our side and none of theirs, in no subquery either."""
+    nested = [c for query in conjunct.find_all(exp.Select) for c in query.find_all(exp.Column)]
+    own = [c for c in conjunct.find_all(exp.Column) if not any(c is n for n in nested)]
+    aliases = {column.table for column in [*ours, *theirs]}
     return (
-        not any(conjunct.find_all(exp.Select))
-        and any(slot_of(ours, column) is not None for column in columns)
-        and all(slot_of(theirs, column) is None for column in columns)
+        any(slot_of(ours, column) is not None for column in own)
+        and all(slot_of(theirs, column) is None for column in own)
+        and not any(column.table.lower() in aliases for column in nested)
     )

@@ -92,6 +92,9 @@ class Relation:
     edges: frozenset[Edge] = frozenset()
     keys: list[tuple[Any, ...]] = field(default_factory=list)
     """Per row the ORDER BY values, while they are still of use."""
+    asked: Prov = field(default_factory=Prov)
+    """Of joins: what the subqueries of their conditions looked at. A row that an outer join around them
+    preserves owes that to them as well; an edge may say so."""
 
     def visible(self) -> list[int]:
         """The slots that ``*`` expands to."""
@@ -103,7 +106,7 @@ class Relation:
             Column((names[i] if i < len(names) else c.name), table, c.type)
             for i, c in enumerate(self.columns)
         ]
-        return replace(self, columns=columns, keys=[])
+        return replace(self, columns=columns, keys=[], asked=Prov())
 
 
 def through(edges: Iterable[Edge], role: str) -> frozenset[Edge]:

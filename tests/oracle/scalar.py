@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from tests.oracle.macros import SCALAR
 from tests.oracle.model import OracleError, frozen
 
 Inputs = Sequence[tuple[str, str]]
@@ -51,6 +52,8 @@ class Scalars:
 
     def __init__(self) -> None:
         self.connection = duckdb.connect(config={"threads": 1})
+        for name, (parameter, body) in SCALAR.items():
+            self.connection.execute(f"CREATE MACRO {name}({parameter}) AS {body}")
         self._types: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
         self._known: dict[tuple[str, tuple[tuple[str, str], ...]], dict[Any, Any]] = {}
 

@@ -99,11 +99,16 @@ def _resolve(state: Select) -> dict[str, exp.Expr]:
         state.items.append(Item(item.name, ready))
         if item.named:
             aliases.setdefault(item.name.lower(), ready)
-    for name, target in (("having", state.having), ("qualify", state.qualify)):
-        clause = node.args.get(name)
-        for written in conjuncts.split(clause.this) if clause is not None else []:
-            target.append((written, expand(written, columns, aliases)))
+    clause = node.args.get("having")
+    for written in conjuncts.split(clause.this) if clause is not None else []:
+        state.having.append((written, _in_having(state, written, aliases)))
+    clause = node.args.get("qualify")
+    for written in conjuncts.split(clause.this) if clause is not None else []:
+        state.qualify.append((written, expand(written, columns, aliases)))
     order = node.args.get("order")
+    if order is not None and [o.this.sql().upper() for o in order.expressions] == ["ALL"]:
+        places = [exp.Literal.number(n + 1) for n in range(len(state.items))]
+        order.set("expressions", [exp.Ordered(**{**order.expressions[0].args, "this": n}) for n in places])
     ordered = order.expressions if order is not None else []
     state.keys = [_output(state, o.this, aliases, first=True) for o in ordered]
     on = node.args["distinct"].args.get("on") if node.args.get("distinct") else None
@@ -111,6 +116,32 @@ def _resolve(state: Select) -> dict[str, exp.Expr]:
         parts = on.expressions if isinstance(on, exp.Tuple) else [on]
         state.on = [_output(state, part, aliases, first=False) for part in parts]
     return aliases
+
+
+def _in_having(state: Select, written: exp.Expr, aliases: dict[str, exp.Expr]) -> exp.Expr:
+    """In HAVING an alias hides a column, but for the columns grouped by and inside of aggregates."""
+    columns = state.relation.columns
+    grouped = {key.name.lower() for key in _plain_keys(state, aliases) if isinstance(key, exp.Column)}
+
+    def visit(part: exp.Expr) -> exp.Expr:
+        if isinstance(part, exp.AggFunc):
+            return expand(part, columns, aliases)
+        if isinstance(part, exp.Column) and not part.table and part.name.lower() not in grouped:
+            known = aliases.get(part.name.lower())
+            return exp.Paren(this=known) if known is not None else part
+        return part
+
+    return expand(transform(written, visit), columns, aliases)
+
+
+def _plain_keys(state: Select, aliases: dict[str, exp.Expr]) -> list[exp.Expr]:
+    """What the SELECT groups by, grouping sets left out."""
+    clause = state.node.args.get("group")
+    if clause is None:
+        return []
+    if clause.args.get("all"):
+        return _all_keys([item.node for item in state.items])
+    return [_output(state, part, aliases, first=False) for part in clause.expressions]
 
 
 def _output(state: Select, part: exp.Expr, aliases: dict[str, exp.Expr], first: bool) -> exp.Expr:
@@ -147,6 +178,10 @@ def _group(state: Select, aliases: dict[str, exp.Expr]) -> None:
     else:
         written = clause.expressions if clause is not None else []
         resolved = [_grouping_item(state, part, aliases) for part in written]
+        state.relation, change = expanded(state.context, state.relation, resolved, state.node)
+        if change is not None:  # what is grouped by is unnested before
+            state.rewrite(change)
+            resolved, calls = [change(key) for key in resolved], [change(call) for call in calls]
         sets = grouping_sets(resolved)
     grouped = group(state.context, state.relation, sets, calls)
     state.relation = grouped.relation

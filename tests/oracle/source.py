@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+import sqlglot
 from sqlglot import exp
 
 from tests.oracle.context import Context, Cte
 from tests.oracle.evaluate import evaluate
+from tests.oracle.macros import TABLE
 from tests.oracle.model import DIRECT, Column, OracleError, Prov, Relation, Row
 from tests.oracle.names import Outer
 from tests.oracle.recursion import is_recursive, iterated
@@ -132,6 +135,12 @@ def _table_function(context: Context, node: exp.Table) -> Relation:
         context.session.reads.setdefault(name, set()).add((context.path, id(node)))
         alias = alias_of(node, function.sql("duckdb").split("(")[0].lower())
         return relation.renamed(alias.table, alias.columns)
+    if isinstance(function, exp.Anonymous) and function.name.lower() in TABLE:
+        alias = alias_of(node, function.name.lower())
+        body = _macro(function)
+        inside = replace(Context(context.session), path=(*context.path, id(node)))
+        inside = replace(inside, role=context.role, recording=context.recording)
+        return inside.run(body).renamed(alias.table, alias.columns)
     if not isinstance(function, exp.GenerateSeries):
         raise OracleError(f"table function {function.sql('duckdb')}")
     values = evaluate(context, function, [], [Row(())]).values[0]
@@ -139,6 +148,29 @@ def _table_function(context: Context, node: exp.Table) -> Relation:
     alias = alias_of(node, name)
     rows = [Row((value,)) for value in values or []]
     return Relation([Column(name, None, "BIGINT")], rows).renamed(alias.table, alias.columns)
+
+
+@cache
+def _body(call: str) -> exp.Expr:
+    function = sqlglot.parse_one(call, read="duckdb")
+    values = dict(zip(TABLE[function.name.lower()][0], function.expressions, strict=True))
+    values = {  # name := value
+        given.this.name if isinstance(given, exp.PropertyEQ | exp.Kwarg) else name: given.expression
+        if isinstance(given, exp.PropertyEQ | exp.Kwarg)
+        else given
+        for name, given in values.items()
+    }
+
+    def visit(part: exp.Expr) -> exp.Expr:
+        bare = isinstance(part, exp.Column) and not part.table
+        return values[part.name].copy() if bare and part.name in values else part
+
+    return sqlglot.parse_one(TABLE[function.name.lower()][1], read="duckdb").transform(visit)
+
+
+def _macro(function: exp.Expr) -> exp.Expr:
+    """The query of a table macro with the arguments of a call; one object for equal calls."""
+    return _body(function.sql("duckdb"))
 
 
 def _unnest(context: Context, node: exp.Unnest) -> Relation:

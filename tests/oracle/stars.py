@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -31,12 +32,20 @@ def items_of(context: Context, written: list[exp.Expr], columns: list[Column]) -
             items.extend(_star(node.this, columns, own))
         elif isinstance(node, exp.Alias):
             items.append(Item(node.alias, node.this, named=True))
+        elif isinstance(node, exp.Columns) and isinstance(node.this, exp.Literal):
+            items.extend(_matching(node.this.name, columns))
         elif isinstance(node, exp.Columns):
             raise OracleError("COLUMNS()")
         else:
             name = node.name if isinstance(node, exp.Column) else node.sql("duckdb")
             items.append(Item(name, node))
     return items
+
+
+def _matching(pattern: str, columns: list[Column]) -> list[Item]:
+    """``COLUMNS('pattern')``: the columns whose names it is found in."""
+    slots = [i for i, c in enumerate(columns) if not c.merged and re.search(pattern, c.name)]
+    return [Item(columns[slot].name, slot_reference(slot)) for slot in slots]
 
 
 def _star(star: exp.Star, columns: list[Column], slots: list[int]) -> list[Item]:

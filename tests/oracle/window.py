@@ -162,8 +162,6 @@ def _offsets(
     looked: list[list[int]],
 ) -> str:
     """LAG and LEAD."""
-    if ignore:
-        raise OracleError("IGNORE NULLS of an offset function")
     found = evaluate(context, function.this, relation.columns, relation.rows)
     default = function.args.get("default")
     steps = int(_constant(context, function.args.get("offset"), 1))
@@ -172,12 +170,26 @@ def _offsets(
     for part in parts:
         for place, row in enumerate(part.rows):
             target = place + steps
+            if ignore:
+                target = _stepped([found.values[r] is None for r in part.rows], place, steps)
             if 0 <= target < len(part.rows):
                 looked[row] = [part.rows[target]]
                 values[row] = found.values[part.rows[target]]
             elif fallback is not None:
                 values[row] = fallback[row]
     return found.type
+
+
+def _stepped(nulls: list[bool], place: int, steps: int) -> int:
+    """The place so many rows with a value further; -1 where there are not so many."""
+    direction = 1 if steps > 0 else -1
+    left, place = abs(steps), place + direction
+    while 0 <= place < len(nulls):
+        left -= not nulls[place]
+        if not left:
+            return place
+        place += direction
+    return -1
 
 
 def _frames(parts: list[Partition], frame: Frame, looked: list[list[int]]) -> None:

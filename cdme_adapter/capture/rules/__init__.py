@@ -14,10 +14,12 @@ from cdme_adapter.capture.rules.having import split_having
 from cdme_adapter.capture.rules.limit import plan_limit, split_limit
 from cdme_adapter.capture.rules.qualify import split_qualify
 from cdme_adapter.capture.rules.select import plan_select
+from cdme_adapter.capture.rules.unnest_split import split_unnest
 
 RULES = (
     split_limit,
     split_distinct,
+    split_unnest,
     split_qualify,
     split_having,
     plan_limit,

@@ -12,11 +12,18 @@ from sqlglot import exp
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Clause
 from cdme_adapter.capture.rules.lookups import CONJUNCT
-from cdme_adapter.capture.rules.shape import projects_window
+from cdme_adapter.capture.rules.shape import has_aggregate, is_volatile, projects_window
 from cdme_adapter.capture.rules.split import alias_hidden, move_order, outer_over
 from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind, settle_subqueries
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import as_written, conjuncts, first_line, keep_shown, not_understood
+from cdme_adapter.capture.sqltext import (
+    as_written,
+    conjuncts,
+    first_line,
+    keep_shown,
+    not_understood,
+    touch,
+)
 from cdme_adapter.provenance import Role
 
 if TYPE_CHECKING:
@@ -31,7 +38,8 @@ def split_flags(planner: Planner, select: exp.Select, env: Env, part: str, kind:
     flags: list[str] = []
     order, keys = move_order(planner, inner)
     for conjunct in conjuncts(condition):
-        _refuse_ambiguous_alias(conjunct, select)
+        if part == "having":
+            conjunct = _settle_aliases(planner, conjunct, select)
         found = predicate_kind(conjunct)
         if found is not None:
             keep_shown(conjunct)
@@ -48,16 +56,76 @@ def split_flags(planner: Planner, select: exp.Select, env: Env, part: str, kind:
     return planner.query(outer, env)
 
 
-def _refuse_ambiguous_alias(conjunct: exp.Expr, select: exp.Select) -> None:
-    """An alias that hides a column may mean one thing in HAVING and another in the SELECT list."""
+def _settle_aliases(planner: Planner, conjunct: exp.Expr, select: exp.Select) -> exp.Expr:
+    """A conjunct of HAVING that means the same in the SELECT list, where columns go before aliases.
+
+    In HAVING an alias goes before a column, but for the columns grouped by and inside of aggregates.
+    """
+    keep_shown(conjunct)
     aliases = {item.alias.lower(): item.this for item in select.expressions if isinstance(item, exp.Alias)}
-    for column in conjunct.find_all(exp.Column):
-        target = aliases.get(column.name.lower()) if not column.table else None
-        if target is None or isinstance(target, exp.Column):
+    for column in list(conjunct.find_all(exp.Column)):
+        name = column.name.lower()
+        target = aliases.get(name) if not column.table else None
+        if (
+            target is None
+            or name in _group_columns(planner, select)
+            or _in_aggregate(planner, column, conjunct)
+        ):
             continue
-        inside = {c.name.lower() for c in target.find_all(exp.Column)}
-        if column.name.lower() in inside:
-            raise not_understood(f"the alias {column.name} hides a column that it is made of", column)
+        if _is_nested(column, conjunct) or _is_more(planner, target):
+            if name in {c.name.lower() for c in target.find_all(exp.Column)}:
+                raise not_understood(f"the alias {column.name} hides a column that it is made of", column)
+            continue
+        touch(column)
+        value = exp.Paren(this=target.copy())
+        if column is conjunct:
+            value.meta.update(conjunct.meta)
+            conjunct = value
+        column.replace(value)
+    return conjunct
+
+
+def _is_nested(column: exp.Expr, conjunct: exp.Expr) -> bool:
+    part: exp.Expr | None = column
+    while part is not None and part is not conjunct:
+        part = part.parent
+        if isinstance(part, exp.Query):
+            return True
+    return False
+
+
+def _is_more(planner: Planner, target: exp.Expr) -> bool:
+    """Whether an expression cannot be written twice."""
+    return is_volatile(target, planner.catalog) or bool(nested_queries(target))
+
+
+def _in_aggregate(planner: Planner, column: exp.Column, conjunct: exp.Expr) -> bool:
+    part: exp.Expr | None = column
+    while part is not None and part is not conjunct:
+        part = part.parent
+        if isinstance(part, exp.Anonymous) and planner.catalog.is_aggregate(str(part.this)):
+            return True
+        if isinstance(part, exp.AggFunc) or (
+            isinstance(part, exp.Func) and planner.catalog.is_aggregate(part.sql_name().lower())
+        ):
+            return True
+    return False
+
+
+def _group_columns(planner: Planner, select: exp.Select) -> set[str]:
+    """The columns grouped by, as such."""
+    group = select.args.get("group")
+    if group is None:
+        return set()
+    items = [item.unalias() for item in select.expressions]
+    keys = list(group.expressions)
+    if group.args.get("all"):
+        keys = [item for item in items if not has_aggregate(item, planner.catalog)]
+    named = [k for k in keys if isinstance(k, exp.Literal) and k.name.isdigit()]
+    keys += [items[int(k.name) - 1] for k in named if 0 < int(k.name) <= len(items)]
+    sets = list(group.find_all(exp.Rollup, exp.Cube, exp.GroupingSets))
+    keys += [column for part in sets for column in part.find_all(exp.Column)]
+    return {key.name.lower() for key in keys if isinstance(key, exp.Column)}
 
 
 def split_having(planner: Planner, select: exp.Select, env: Env) -> Scope | None:

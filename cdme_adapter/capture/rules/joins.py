@@ -235,7 +235,8 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bo
     if join.args.get("on") is not None:
         around = Around(left.visible + right.visible, joined=_beside_outer(join))
         filtering = kind in ("SEMI", "ANTI")
-        settle_subqueries(planner, join.args["on"], env, around=None if filtering else around)
+        role = Role.GUARD if kind == "ANTI" else Role.INDIRECT
+        settle_subqueries(planner, join.args["on"], env, role, None if filtering else around)
         if is_volatile(join.args["on"], planner.catalog):
             raise not_understood(f"a volatile function in {as_written(join)}", join)
     if method_of(join) in METHODS:

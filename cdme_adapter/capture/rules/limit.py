@@ -19,14 +19,16 @@ from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.shape import (
     distinct_on,
     has_limit,
+    has_window,
     is_distinct,
     is_grouped,
     is_volatile,
     projects_window,
+    sorts_by_window,
 )
 from cdme_adapter.capture.rules.split import alias_hidden, move_order, order_outside, outer_over
 from cdme_adapter.capture.rules.subquery import settle_subqueries
-from cdme_adapter.capture.rules.unnest import check_unnest
+from cdme_adapter.capture.rules.unnest import check_unnest, unnests
 from cdme_adapter.capture.scope import Env, Scope
 from cdme_adapter.capture.sqltext import (
     as_written,
@@ -50,6 +52,7 @@ def split_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
         or select.args.get("qualify")
         or is_grouped(select, planner.catalog)
         or projects_window(select)
+        or sorts_by_window(select)
     )
     if not has_limit(select) or not inside:
         return None
@@ -83,7 +86,8 @@ def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     keys = numbered_keys(select)
     if not keys and not has_limit(select):
         return None
-    if is_grouped(select, planner.catalog):
+    windows = projects_window(select) or sorts_by_window(select) or any(map(has_window, keys))
+    if is_grouped(select, planner.catalog) or (windows and not unnests(select)):
         return _over_groups(planner, select, keys, env)
     bare = select.copy()
     for part in ("distinct", "limit", "offset"):
@@ -97,7 +101,7 @@ def plan_limit(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
 
 
 def _over_groups(planner: Planner, select: exp.Select, keys: list[exp.Expr], env: Env) -> Scope:
-    """DISTINCT ON over groups becomes one over their stage, with the keys as hidden columns."""
+    """DISTINCT ON over groups or windows becomes one over their stage, with the keys as hidden columns."""
     inner = select.copy()
     inner.set("distinct", None)
     order, hidden = move_order(planner, inner)

@@ -41,5 +41,6 @@ def table_macro(planner: Planner, call: exp.Expr) -> exp.Expr | None:
     for column in list(query.find_all(exp.Column)):
         if not column.table and column.name.lower() in values:
             touch(column)
-            column.replace(exp.Paren(this=values[column.name.lower()].copy()))
+            value = values[column.name.lower()].copy()
+            column.replace(value if isinstance(value, exp.Literal) else exp.Paren(this=value))
     return query

@@ -11,7 +11,7 @@ from cdme_adapter.capture.reach import beneath
 from cdme_adapter.capture.rules.joins import plan_from
 from cdme_adapter.capture.rules.lookups import Around
 from cdme_adapter.capture.rules.projection import output_names, projections, settle_names
-from cdme_adapter.capture.rules.shape import has_window, refuse_unknown_parts
+from cdme_adapter.capture.rules.shape import refuse_unknown_parts
 from cdme_adapter.capture.rules.sources import whole_relations
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import check_unnest, unnests
@@ -88,12 +88,9 @@ class Prepared:
         They are known where every row that the windows see is a row of the result.
         """
         found = windows_of(planner, self.select)
-        order = self.select.args.get("order")
         why = found.why if found is not None else ""
         if found is not None and (not know or unnests(self.select)):
-            why = "a window function beside DISTINCT ON or UNNEST"
-        if order is not None and has_window(order):
-            why = "a window function in ORDER BY"
+            why = "a window function beside UNNEST"
         if found is not None and not self.ports:
             why = "a window function over rows of which no more is known"
         if not why:

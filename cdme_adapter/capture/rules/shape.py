@@ -47,6 +47,12 @@ def projects_window(select: exp.Select) -> bool:
     return any(has_window(projection) for projection in select.expressions)
 
 
+def sorts_by_window(select: exp.Select) -> bool:
+    """Whether a window function stands in ORDER BY."""
+    order = select.args.get("order")
+    return order is not None and has_window(order)
+
+
 def projects_volatile(select: exp.Select, catalog: Catalog) -> bool:
     """Whether the SELECT list calls a volatile function."""
     return any(is_volatile(projection, catalog) for projection in select.expressions)
@@ -99,6 +105,7 @@ def blocks(query: exp.Expr, catalog: Catalog) -> bool:
         or any(_is_kept_lateral(join.this, catalog) for join in query.args.get("joins") or ())
         or any(join.args.get("method") in ("ASOF", "POSITIONAL") for join in query.args.get("joins") or ())
         or projects_window(query)
+        or sorts_by_window(query)
         or projects_volatile(query, catalog)
         or is_grouped(query, catalog)
     )

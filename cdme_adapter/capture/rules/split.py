@@ -31,6 +31,11 @@ def outer_over(inner: exp.Select, hidden: list[str], flags: list[str]) -> exp.Se
     return outer
 
 
+def is_all(by: exp.Expr) -> bool:
+    """Whether this is the ALL of ORDER BY ALL."""
+    return render(by).strip().upper() == "ALL"
+
+
 def move_order(planner: Planner, inner: exp.Select) -> tuple[exp.Order | None, list[str]]:
     """Take ORDER BY off ``inner``; the order for the outer query and its hidden keys.
 
@@ -47,7 +52,7 @@ def move_order(planner: Planner, inner: exp.Select) -> tuple[exp.Order | None, l
     for ordered in list(moved.expressions):
         by = ordered.this
         plain = isinstance(by, exp.Column) and not by.table
-        if isinstance(by, exp.Literal) or (plain and by.name.lower() in names | {"all"}):
+        if isinstance(by, exp.Literal) or is_all(by) or (plain and by.name.lower() in names):
             continue
         key = planner.hidden("k")
         inner.append("expressions", alias_hidden(by, key))
@@ -63,7 +68,7 @@ def order_outside(select: exp.Select, order: exp.Order) -> exp.Order:
     moved = order.copy()
     for ordered in list(moved.expressions):
         by = ordered.this
-        if isinstance(by, exp.Literal):
+        if isinstance(by, exp.Literal) or is_all(by):
             continue
         if isinstance(by, exp.Column) and not by.table:
             continue

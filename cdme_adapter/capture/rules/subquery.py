@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.rules.lookups import CONJUNCT, Around, look_up
+from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks, is_volatile
 from cdme_adapter.capture.scope import Cte, Env
 from cdme_adapter.capture.sqltext import INNER, not_understood, parse, render, touch, with_text
@@ -141,7 +142,10 @@ def _tables(query: exp.Expr) -> list[exp.Table]:
 
 def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], frozenset[str]]:
     if not isinstance(table.this, exp.Identifier):
-        raise not_understood(f"the table function {table.this.key}() in a subquery", table)
+        macro = table_macro(planner, table.this)
+        if macro is None:
+            raise not_understood(f"the table function {table.this.key}() in a subquery", table)
+        return _reads(planner, macro, {})
     cte = env.get(table.name.lower()) if not table.db else None
     if cte is not None:
         relations, names = _reads(planner, cte.query, cte.env)
@@ -189,8 +193,13 @@ def bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
 
 
 def _as_stage(planner: Planner, cte: Cte) -> bool:
-    """Evaluate a CTE once where it must not, or should not, be evaluated again."""
-    if not planner.has_stage(cte) and (cte.references > 1 or blocks(cte.query, planner.catalog)):
+    """Evaluate a CTE once where it must not, or should not, be evaluated again.
+
+    DuckDB 2.0 cannot plan a lateral item in a CTE that stands inside a correlated subquery.
+    """
+    once = cte.references > 1 or blocks(cte.query, planner.catalog)
+    once = once or cte.query.find(exp.Unnest, exp.Explode, exp.Lateral) is not None
+    if once and not planner.has_stage(cte):
         planner.keep_stage(cte)
     return cte.stage is not None
 

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
 
+_CALLS = (exp.Explode, exp.Unnest, exp.Posexplode)
+
+
 def unnests(select: exp.Select) -> list[exp.Expr]:
     """The UNNEST calls of a SELECT list."""
-    return [
-        part
-        for item in select.expressions
-        for part in own_nodes(item)
-        if isinstance(part, (exp.Explode, exp.Unnest, exp.Posexplode))
-    ]
+    return [call for item in select.expressions for call in unnests_in(item)]
+
+
+def unnests_in(item: exp.Expr) -> list[exp.Expr]:
+    """The UNNEST calls of an expression."""
+    return [part for part in own_nodes(item) if isinstance(part, _CALLS)]
 
 
 def check_unnest(

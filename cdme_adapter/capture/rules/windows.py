@@ -57,8 +57,10 @@ class Windows:
 
 
 def windows_of(planner: Planner, select: exp.Select) -> Windows | None:
-    """The windows of a SELECT list; None where it has none."""
-    every = [part for item in select.expressions for part in own_nodes(item)]
+    """The windows of a SELECT list and of its ORDER BY; None where it has none."""
+    order = select.args.get("order")
+    items = [*select.expressions, *([order] if order is not None else [])]
+    every = [part for item in items for part in own_nodes(item)]
     found = [part for part in every if isinstance(part, exp.Window)]
     if not found:
         return None
@@ -120,16 +122,35 @@ def _add(windows: Windows, window: exp.Window, named: dict[str, exp.Window]) -> 
         windows.add(Frame(partition))
     elif name in _OFFSETS:
         steps = _steps(bare, _OFFSETS[name])
-        if steps is None or ignores:
-            return f"{name}() by an offset that is no constant, or over NULLs"
-        place = windows.column(f"row_number() {spec.over()}")
-        at = f"{place} + {steps}"
+        if steps is None or (ignores and not steps):
+            return f"{name}() by an offset that is no constant"
+        place, at = _offset_row(windows, spec, bare, steps, ignores)
         windows.add(Frame(partition, place, ((at, at),)))
     elif name in _PLACES or isinstance(bare, exp.AggFunc) or windows.planner.catalog.is_aggregate(name):
         return _add_frame(windows, spec, partition)
     else:
         return f"the window function {name}()"
     return ""
+
+
+def _offset_row(
+    windows: Windows, spec: _Spec, call: exp.Expr, steps: int, ignores: bool
+) -> tuple[str, str]:
+    """The column of a row's place, and the place of the row that LAG or LEAD shows.
+
+    Under IGNORE NULLS only the rows with a value have a place: theirs among such rows.
+    """
+    if not ignores:
+        place = windows.column(f"row_number() {spec.over()}")
+        return place, f"{place} + {steps}"
+    value = text(call.this)
+    upto = windows.column(f"count({value}) {spec.over('ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW')}")
+    has = windows.column(f"(({value}) IS NOT NULL)::INTEGER")
+    place = windows.column(
+        f"CASE WHEN ({value}) IS NOT NULL THEN count({value}) "
+        f"{spec.over('ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW')} END"
+    )
+    return place, f"{upto} + {steps}" if steps > 0 else f"{upto} - {has} + 1 + {steps}"
 
 
 def _partition(windows: Windows, spec: _Spec) -> str | None:

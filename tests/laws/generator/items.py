@@ -20,3 +20,11 @@ def series(make: Maker) -> Source:
     alias = make.fresh("q")
     call = make.pick(["generate_series(0, 2)", "range(3)", "range(0)"])
     return Source(f"{call} AS {alias}(a)", alias, (Col("a", "int"),), ("a",))
+
+
+def table_macro(make: Maker) -> Source:
+    """A call of a table macro, which reads the first table."""
+    alias = make.fresh("q")
+    arguments = make.pick(["0, 1", "1, 2", "2, 0", "least := 0, most := 2"])
+    first = make.tables[0]
+    return Source(f"between_a({arguments}) AS {alias}", alias, first.cols, first.key)

@@ -50,6 +50,7 @@ FULL = Menu(
         "lateral": lateral.lateral,
         "unnest in from": lateral.unnest_from,
         "unnest in select": lateral.unnest_select,
+        "unnest beside groups or windows": lateral.unnest_beside,
         "grouping sets": grouping.grouping_sets,
         "semi join": special_joins.semi_join,
         "anti join": special_joins.anti_join,
@@ -61,6 +62,8 @@ FULL = Menu(
         "stars": syntax.stars,
         "from first": syntax.from_first,
         "aliases": syntax.aliases,
+        "alias hides a column": syntax.alias_hides,
+        "columns()": syntax.columns,
         "named window": syntax.named_window,
         "window over groups": syntax.window_over_groups,
         "lists, structs, lambdas": syntax.nested_values,
@@ -82,5 +85,5 @@ FULL = Menu(
         "scalar subquery with limit": subqueries.scalar_first,
         "predicate subquery in case": subqueries.case_exists,
     },
-    {"values": items.values, "series": items.series},
+    {"values": items.values, "series": items.series, "table macro": items.table_macro},
 )

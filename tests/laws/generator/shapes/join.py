@@ -53,11 +53,23 @@ def on(make: Maker, left: Scope, right: Scope, outer: bool = False) -> str:
     if form in (7, 8):
         make.uses("one-sided condition")
         parts.append(predicate(make, make.pick([left, right]), 0))
+    if form == 5 and not outer and make.menu.scalars and left.of("int"):
+        make.uses("scalar subquery in on")
+        parts.append(f"{make.pick(left.of('int'))} <= {_plain_scalar(make)}")
     if form == 9 and not outer and left.of("int") and right.of("int"):
         make.uses("range condition")
         comparison = make.pick(COMPARISONS[2:])
         return f"{make.pick(left.of('int'))} {comparison} {make.pick(right.of('int'))}"
     return " AND ".join(parts)
+
+
+def _plain_scalar(make: Maker) -> str:
+    """A scalar subquery that speaks of nothing outside."""
+    source = make.base()
+    scope = scope_of(source)
+    return (
+        f"(SELECT {make.pick(['max', 'min', 'count'])}({scalar(make, scope, 'int', 0)}) FROM {source.sql})"
+    )
 
 
 def join_using(make: Maker, depth: int) -> Query:

@@ -7,6 +7,7 @@ from tests.laws.generator.maker import Maker, Query, Source, scope_of
 from tests.laws.generator.schema import Col
 from tests.laws.generator.shapes.join import equality
 from tests.laws.generator.shapes.project import kept_key, projected
+from tests.laws.generator.shapes.window import call
 
 JOINS = [
     ", LATERAL {} AS {}",
@@ -57,6 +58,31 @@ def unnest_select(make: Maker, depth: int) -> Query:
     parts = [*parts, *make.some(scope.refs)[:2], (f"unnest({_list(make, source)})", "int")]
     listed, cols = make.output(parts)
     return Query(f"SELECT {listed} FROM {source.sql}{where(make, scope)}", cols)
+
+
+def unnest_beside(make: Maker, depth: int) -> Query:
+    """UNNEST in the SELECT list beside groups or windows, or grouped by."""
+    source = make.source(depth, keyed=make.chance(50))
+    scope = scope_of(source)
+    u, n = make.fresh("u"), make.fresh("n")
+    elements, rest = f"unnest({_list(make, source)})", where(make, scope)
+    plain = [ref for ref, kind in scope.refs if kind != "list"]
+    form = make.number(0, 2)
+    cols = (Col(u, "int"), Col(n, "int"))
+    if form == 0:
+        make.uses("unnest grouped by")
+        by = make.pick(["1", u])
+        sql = f"SELECT {elements} AS {u}, count(*) AS {n} FROM {source.sql}{rest} GROUP BY {by}"
+        return Query(sql + make.pick(["", " HAVING count(*) > 1"]), cols, (u,))
+    if form == 1 and plain:
+        make.uses("unnest of a group")
+        sql = f"SELECT unnest(list({scalar(make, scope, 'int', 0)})) AS {u}, count(*) AS {n}"
+        return Query(f"{sql} FROM {source.sql}{rest} GROUP BY {make.pick(plain)}", cols)
+    make.uses("unnest beside a window")
+    function = call(make, scope)
+    if function.startswith(("percent_rank", "cume_dist")):
+        function = "count(*) OVER ()"
+    return Query(f"SELECT {elements} AS {u}, {function} AS {n} FROM {source.sql}{rest}", cols)
 
 
 def _list(make: Maker, source: Source) -> str:

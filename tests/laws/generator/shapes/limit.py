@@ -26,6 +26,10 @@ def limit(make: Maker, depth: int) -> Query:
         make.uses("tied limit")
         make.tied = True
         order = make.pick([ref for ref, kind in scope.refs if kind != "list"] or ["1"])
+    elif make.chance(12):
+        make.uses("window in order by")
+        groups = [ref for ref, kind in scope.refs if kind != "list"]
+        order = f"count(*) OVER (PARTITION BY {make.pick(groups)}), {order}"
     sql = (
         f"SELECT {listed} FROM {source.sql}{where(make, scope)} ORDER BY {order} LIMIT {make.number(0, 4)}"
     )

@@ -60,6 +60,50 @@ def aliases(make: Maker, depth: int) -> Query:
     return Query(sql, (Col(first, "int"), Col(second, "int")))
 
 
+def alias_hides(make: Maker, depth: int) -> Query:
+    """GROUP BY … HAVING with an alias that has the name of a column."""
+    source = make.source(depth)
+    scope = scope_of(source)
+    ints = [c.name for c in source.cols if c.kind == "int"]
+    first = make.pick([ref for ref, kind in scope.refs if kind != "list"] or ["1"])
+    if not ints or "." not in first:
+        return aliases(make, depth)
+    name = make.pick(ints)
+    column = f"{source.alias}.{name}"
+    value = make.pick([f"sum({column})", f"max({column})", f"count({column})", f"min({column} + 1)"])
+    condition = make.pick(
+        [f"{name} {make.pick(['>=', '<>', '<'])} {make.number(0, 2)}", f"sum({name}) > 0"]
+    )
+    key = make.fresh("n")
+    kind = dict(scope.refs)[first]
+    if make.chance(30):
+        condition += f" AND {name} IS NOT NULL"
+    if first == column:  # grouped by: the alias gives way to it
+        value = f"count({column})"
+    sql = (
+        f"SELECT {first} AS {key}, {value} AS {name} FROM {source.sql}{where(make, scope)}"
+        f" GROUP BY {make.pick([first, '1'])} HAVING {condition}"
+    )
+    return Query(sql, (Col(key, kind), Col(name, "int")), (key,))
+
+
+def columns(make: Maker, depth: int) -> Query:
+    """COLUMNS of a pattern, and names in another case."""
+    source = make.source(depth)
+    chosen = make.pick(source.cols)
+    pattern = f"^{chosen.name}$"
+    rest = where(make, scope_of(source))
+    cols = tuple(c for c in source.cols if c.name == chosen.name)
+    if chosen.name.startswith('"'):
+        return Query(f"SELECT * FROM {source.sql}{rest}", source.cols, source.key)
+    if make.chance(50):
+        return Query(f"SELECT COLUMNS('{pattern}') FROM {source.sql}{rest}", cols)
+    make.uses("names in another case")
+    listed = f"{source.alias.upper()}.{chosen.name.upper()}"
+    name = make.fresh("n")
+    return Query(f"SELECT {listed} AS {name} FROM {source.sql}{rest}", (Col(name, chosen.kind),))
+
+
 def named_window(make: Maker, depth: int) -> Query:
     """Windows with a name, refined where they are used."""
     source = make.source(depth, keyed=True)
@@ -118,6 +162,10 @@ def nested_values(make: Maker, depth: int) -> Query:
         (f"len([{left}])", "int"),
         (f"list_filter([{left}, 1], lambda el: el IS NOT NULL)", "list"),
         (f"[{left}, {right}][1]", "int"),
+        (f"CAST(json_object('u', {left}) ->> '$.u' AS INTEGER)", "int"),
+        (f"CAST(json_extract(json_array({left}, {right}), '$[1]') AS INTEGER)", "int"),
+        (f"MAP {{'u': {left}}}['u']", "int"),
+        (f"plus_two({left})", "int"),
     ]
     parts = [*make.some(scope.refs)[:2], *make.some(calls)[:2]]
     listed, cols = make.output(parts)

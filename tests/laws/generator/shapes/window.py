@@ -51,6 +51,9 @@ def call(make: Maker, scope: Scope) -> str:
         )
     if form == 3 and scope.key:
         name, more = make.pick(["lag", "lead"]), make.pick(["", ", 2", ", 1, 7"])
+        if make.chance(30):
+            make.uses("lag ignore nulls")
+            more += " IGNORE NULLS"
         return f"{name}({number}{more}) OVER ({partition}{ordered})"
     if form == 4 and scope.key:
         name = make.pick(["first_value", "last_value"])
