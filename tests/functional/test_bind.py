@@ -41,18 +41,51 @@ def test_a_refused_plan_costs_nothing(project: Project, monkeypatch: pytest.Monk
 
     stages = Journey.stages
     monkeypatch.setattr(Journey, "make_plan", broken)
-    monkeypatch.setattr(Journey, "stages", lambda *a: (staged.append(a[0].node.name), stages(*a))[1])
+    monkeypatch.setattr(
+        Journey, "stages", lambda *a: (staged.extend(n.name for n in a[0].plan.nodes[:-1]), stages(*a))[1]
+    )
     project.dbt("build")
     assert staged == []
     assert project.sql("SELECT id, n FROM m ORDER BY id") == [(2, 1), (3, 2)]
     assert project.sql("SELECT what FROM audit") == [("before",)]
     row = project.ledger("m")["raw"]
-    assert (row["exactness"], row["status"]) == ("opaque", "UNKNOWN")
+    assert (row["exactness"], row["status"]) == ("superset", "UNKNOWN")
     assert "nosuch" in row["why"]
     findings = project.sql(
         "SELECT code FROM cdme.store_findings WHERE model LIKE '%.m' AND code LIKE 'CAPT%'"
     )
-    assert findings == [("CAPTURE_FAILED",)]
+    assert findings == [("CAPTURE_SUPERSET",)]
+
+
+def test_a_refused_lookup_costs_its_own_edge_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How a subquery's rows are found is bound beforehand, too: it would fail in the transaction."""
+    project.write({
+        "raw.csv": FILES["raw.csv"],
+        "other.csv": "id,w\n1,x\n3,y\n",
+        "m.sql": "{{ config(materialized='table') }} select id, (select max(w) from {{ ref('other') }} as o "
+        "where o.id = r.id) as w from {{ ref('raw') }} as r where id > 1",
+    })  # fmt: skip
+    made = Journey.make_plan
+
+    def broken(self: Journey, execute: object) -> None:
+        made(self, execute)  # type: ignore[arg-type]
+        if self.node.name == "m" and self.plan is not None:
+            lookups = tuple(replace(x, sql=f"SELECT nosuch FROM ({x.sql})") for x in self.plan.lookups)
+            assert lookups
+            self.plan = replace(self.plan, lookups=lookups)
+
+    monkeypatch.setattr(Journey, "make_plan", broken)
+    project.dbt("build")
+    assert project.sql("SELECT id, w FROM m ORDER BY id") == [(2, None), (3, "y")]
+    edges = project.sql("SELECT input, role, exactness FROM cdme.edges WHERE model LIKE '%.m' ORDER BY 1")
+    assert [(i.split(".")[-1], role, exactness) for i, role, exactness in edges] == [
+        ("other", "indirect", "superset"),
+        ("raw", "direct", "exact"),
+    ]
+    found = project.sql("SELECT message FROM cdme.store_findings WHERE code = 'CAPTURE_SUPERSET'")
+    assert len(found) == 1 and "nosuch" in found[0][0]
 
 
 def test_a_column_called_rowid_in_a_kept_part_is_not_taken_for_the_row_id(project: Project) -> None:
