@@ -48,8 +48,6 @@ VARS_ONLY = frozenset({"as_roles", "account_views", "account_views_seconds", "em
 
 NOT_IMPLEMENTED = frozenset(
     {
-        "lineage_mode: key_derivable",
-        "lineage_mode: summary",
         "temporal",
     }
 )

@@ -39,6 +39,7 @@ from cdme_adapter.generations import Generations, InputGeneration
 from cdme_adapter.hooks import Before, remember, settle_hooks
 from cdme_adapter.increment import Increment
 from cdme_adapter.locate import file_line, search_line
+from cdme_adapter.modes import LIGHT, choose, keep, settlement_of
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
 from cdme_adapter.refine.files import forget_lines, noting_copy, write_lines
@@ -112,6 +113,10 @@ class Journey:
     file_edge: tuple[RejectEdge, int] | None = None
     """Of a seed: the edge from its file, and the ordinal of its first line that did not parse."""
     overdrawn: GateError | None = None
+    ordered: bool = False
+    """Whether it is known of the model that what it picks by position has a total order."""
+    recipe_texts: dict[str, str] = field(default_factory=dict)
+    """The SELECTs of the views that the plan was made of, by id."""
     hidden: Callable[[str], Hidden] = lambda node: {}
     """The SQL that stands for personal columns of a node, by column."""
 
@@ -119,6 +124,12 @@ class Journey:
     def place(self) -> Place:
         """The model's file."""
         return Place(self.node.file)
+
+    @property
+    def inputs_summed(self) -> bool:
+        """Whether some input declares control totals."""
+        read = [self.nodes.by_id.get(name) for name in (self.plan.relations if self.plan else ())]
+        return any((node.meta or {}).get("control_totals") for node in read if node is not None)
 
     @property
     def sql_hash(self) -> str:
@@ -156,6 +167,7 @@ class Journey:
             plan = self._planned(execute, catalog, text)
             self._refuse_hidden_names(catalog)
             self.take(plan if text == self.compiled else without_lines(plan))
+            choose(self, catalog)
         except UnsupportedConstruct as reason:
             self.refuse(reason)
         self.seconds["plan"] = time.perf_counter() - started
@@ -296,8 +308,11 @@ class Journey:
         if self.refinery is not None:
             self.refinery.note_good(self.output_count)
         self._register_output(execute, store, target)
-        self.settle_beside(execute, frozenset())
-        self.write_inputs(execute, store, settlement.accounts())
+        if self.config.lineage_mode not in LIGHT:
+            self.settle_beside(execute, frozenset())
+        accounts = settlement.accounts()
+        self.write_inputs(execute, store, accounts)
+        keep(self, execute, store, settlement, accounts)
         settlement.clean()
         for node in self.plan.nodes[:-1]:
             execute(f"DROP TABLE temp.{node.name}")
@@ -365,7 +380,8 @@ class Journey:
         assert self.plan is not None
         seen = self._seen(execute, store, account.relation)
         edge = self.edge_id(account.relation, Role.DIRECT)
-        observed = cardinality(account.inputs_per_output, account.outputs_per_input)
+        fan = (account.inputs_per_output, account.outputs_per_input)
+        observed = cardinality(*fan) if all(fan) else None
         reasons = self._reasons(account)
         status = judge(Role.DIRECT, Exactness.EXACT, account.input_count, account.contributed,
                        account.filtered, account.errors, account.unaccounted)  # fmt: skip
@@ -510,7 +526,7 @@ class Journey:
     def settlement(self, execute: Execute) -> Settlement:
         """The settlement of the plan; it knows what was rejected."""
         assert self.plan is not None
-        settlement = Settlement(execute, self.plan)
+        settlement = settlement_of(self, execute)
         if self.refinery is not None:
             settlement.rejects = self.refinery.rejects
             settlement.error_clauses = frozenset(self.refinery.error_clauses(self.plan))

@@ -16,6 +16,7 @@ from cdme_adapter.engines.rows import kind_of
 from cdme_adapter.errors import CdmeError, Finding, Place, unwritable
 from cdme_adapter.external import repair
 from cdme_adapter.generations import Generations
+from cdme_adapter.modes import begin
 from cdme_adapter.nodes import NodeInfo, Nodes, Outcome
 from cdme_adapter.pipeline import Journey
 from cdme_adapter.pseudonyms import Pseudonyms
@@ -47,6 +48,8 @@ class Run:
     """What stands for personal values in all that is stored."""
     judged: tuple[Finding, ...] = ()
     """What was found of the selected models before the first of them ran."""
+    ordered: Mapping[str, str] = field(default_factory=dict)
+    """The compiled SQL of the models of which it was found that what picks rows has a total order."""
     sinks: list[Callable[[Run], None]] = field(default_factory=list)
     """Called with the run once its ledger is kept, while ``side`` is open; they must not raise."""
     ledger: dict[str, Any] = field(default_factory=dict)
@@ -129,10 +132,13 @@ class Run:
         self.prepare(node.database)
         if not batch or self.states.get(node.id) not in ("failed", "rejected"):
             self.states[node.id] = "started"
-        return Journey(
+        journey = Journey(
             self.run_id, node, config, self.nodes, self.generations, compiled, self.view_texts,
             list(findings), batch=batch, hidden=self.pseudonyms.hidden,
+            ordered=self.ordered.get(node.id, "").strip() == compiled.strip() != "",
         )  # fmt: skip
+        begin(journey)
+        return journey
 
     def note(self, entries: list[LedgerEntry]) -> None:
         """Remember the statuses that decide the run's own."""

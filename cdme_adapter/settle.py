@@ -131,7 +131,7 @@ class Settlement:
         for relation, info in self.plan.relations.items():
             if self._consumers(relation):
                 universe = self.sets.universe(info.quoted)
-                found[relation] = self._error_chains(relation, _dense(universe))
+                found[relation] = self._error_chains(relation, dense_of(universe))
         return found
 
     def clean(self) -> None:
@@ -348,7 +348,7 @@ class Settlement:
 
     def _account(self, relation: str, universe: Universe) -> InputAccount:
         live, pending = self._judge(relation, universe)
-        fate, dense = self._fates[relation].lost, _dense(universe)
+        fate, dense = self._fates[relation].lost, dense_of(universe)
         chunks, reasons = self._losses(fate, dense) if fate else (None, ())
         filtered = sum(count for _, _, count in reasons)
         wrong = f"{fate} WHERE loss >= {8 * len(self.plan.clauses)}" if fate and self._has_errors else ""
@@ -409,7 +409,7 @@ class Settlement:
         return tuple((*c[:-1], c[-1].over(dense.over(c[-1].sql, "o"))) for c in chains)
 
 
-def _dense(universe: Universe) -> Ordinals:
+def dense_of(universe: Universe) -> Ordinals:
     consecutive = universe.high - universe.low + 1 == universe.count
     return Ordinals(universe.relation, universe.low, consecutive)
 

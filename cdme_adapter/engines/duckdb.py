@@ -73,6 +73,11 @@ class DuckDbCatalog:
         found = [info for info in self._relations.values() if info]
         return [word for info in found for word in (*info.columns, info.view_sql or "")]
 
+    @property
+    def views(self) -> dict[str, str]:
+        """The SELECTs of the views that were looked up, by id."""
+        return {info.id: info.view_sql for info in self._relations.values() if info and info.view_sql}
+
     def is_aggregate(self, function: str) -> bool:
         """Whether DuckDB knows an aggregate of that name."""
         return self._function(function)[0] or self._macros.aggregates(function.lower())

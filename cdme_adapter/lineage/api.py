@@ -10,8 +10,8 @@ while the connection is open (a read-only one), so that metadata and fingerprint
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Questions:
         self.frozen = frozen
         self.show_pii = show_pii
         self._context: Context | None = None
+        self._derived: dict[int, Any] = {}
 
     def close(self) -> None:
         """Close the connection, where it is the questions' own (``open_questions``)."""
@@ -57,14 +58,27 @@ class Questions:
             self._context = Context.over(store, self.manifest, self.show_pii)
         return self._context
 
-    def _asked_about(self, model: str) -> AbstractContextManager[Context]:
-        """The context for a question about a model; a view is evaluated now, and then let go."""
+    @contextmanager
+    def _asked_about(self, model: str) -> Iterator[Context]:
+        """The context for a question about a model; a view is evaluated now, and then let go, and what
+        is derivable is derived."""
         ctx = self.context()
-        if not ctx.is_view(ctx.resolve(model, "model")):
-            return nullcontext(ctx)
+        ident = ctx.resolve(model, "model")
+        if not ctx.is_view(ident):
+            with self._with_upstream(ctx, ident) as found:
+                yield found
+            return
         from cdme_adapter.lineage.recompute import evaluated
 
-        return evaluated(ctx, model)
+        with evaluated(ctx, model) as now, self._with_upstream(now, ident) as found:
+            yield found
+
+    @contextmanager
+    def _with_upstream(self, ctx: Context, model: str) -> Iterator[Context]:
+        from cdme_adapter.lineage.derive import derived, upstream
+
+        with derived(ctx, upstream(ctx, model), self._derived) as found:
+            yield found
 
     def trace(
         self,
@@ -147,7 +161,16 @@ class Questions:
         """A SELECT of what breaks a law in a model: what the generic dbt tests run."""
         from cdme_adapter.lineage.laws import law_sql
 
-        return law_sql(law, model, self.context())
+        from cdme_adapter.lineage.derive import derived, is_derivable
+
+        ctx = self.context()
+        ident = ctx.resolve(model, "model")
+        if not is_derivable(ctx, ident):
+            return law_sql(law, model, ctx)
+        from cdme_adapter.lineage.laws import as_values
+
+        with derived(ctx, [ident], self._derived) as found:  # its maps are gone when dbt runs the test
+            return as_values(found, law_sql(law, model, found))
 
     def impact(
         self,
@@ -168,7 +191,11 @@ class Questions:
         from cdme_adapter.lineage.impact import ImpactQuestion, impact
 
         question = ImpactQuestion(relation, where, role, limit, order_by, export, format)
-        return impact(self.context(), question)
+        from cdme_adapter.lineage.derive import derived, downstream
+
+        ctx = self.context()
+        with derived(ctx, downstream(ctx, ctx.resolve(relation)), self._derived) as found:
+            return impact(found, question)
 
     def errors(
         self,

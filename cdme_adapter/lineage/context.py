@@ -110,6 +110,10 @@ class Context:
             return "unknown"
         return self.freshness.of(self.graph.generation(node))
 
+    def changed(self, nodes: Iterable[Node]) -> list[Node]:
+        """The nodes of which it was found that they are not what a recipe was made from."""
+        return [node for node in nodes if self.freshness.was_changed(node.generation)]
+
     def show(self, node: Node, ordinals: Iterable[int], present: bool = False) -> dict[int, dict[str, Any]]:
         """Key and record of each ordinal; a record whose generation is gone is null.
 

@@ -44,7 +44,8 @@ def explain(ctx: Context, question: ExplainQuestion) -> dict[str, Any]:
     wanted = ctx.resolve(question.input, "relation")
     target = ctx.graph.node(model, generation.id)
     source, down, consulted = _between(ctx, target, wanted)
-    stale = worst([ctx.stale(source), ctx.stale(target)])
+    between = ctx.changed(ordered(target, ctx.graph.parents))
+    stale = worst([ctx.stale(node) for node in (source, target, *between)])
     with Scratch(ctx.store.con) as scratch:
         asked = _select(ctx, question, source, scratch)
         if consulted:

@@ -155,7 +155,7 @@ class Fates:
         """The table (ord, code) of a node's records."""
         hops = self.down.get(node, [])
         parts = [part for edge, following in hops for part in self._evidence(node, edge, following)]
-        unsure = [edge for edge, _ in hops if not edge.known or self._undecided(edge)]
+        unsure = [e for e, _ in hops if not e.known or e.sample is not None or self._undecided(e)]
         floor = UNKNOWN * _CLASS if unsure else 0
         default = max(self._unaccounted(node), floor)
         known = " UNION ALL ".join(parts) or "SELECT NULL::BIGINT, NULL::BIGINT WHERE false"

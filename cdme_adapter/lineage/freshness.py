@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ class Freshness:
     store: Store
     _seen: dict[int, Stale] = field(default_factory=dict)
     _now: dict[str, str | None] = field(default_factory=dict)
+    _changed: set[int] = field(default_factory=set)
 
     def forget(self) -> None:
         """Look again, unless nobody can have written since."""
@@ -37,9 +38,17 @@ class Freshness:
             self._seen.clear()
             self._now.clear()
 
+    def was_changed(self, generation: int) -> bool:
+        """Whether a generation was noted as gone."""
+        return generation in self._changed
+
+    def note_changed(self, generations: Iterable[int]) -> None:
+        """Remember generations that are known otherwise to be gone."""
+        self._changed.update(generations)
+
     def of(self, generation: Generation | None) -> Stale:
         """True: gone. False: there, unchanged. "unknown": no sound fingerprint tells."""
-        if generation is None:
+        if generation is None or generation.id in self._changed:
             return True
         if generation.id not in self._seen:
             self._seen[generation.id] = self._look(generation)

@@ -75,7 +75,8 @@ def _info(node: Node) -> NodeInfo:
     )  # fmt: skip
 
 
-def _nodes(manifest: Manifest, view: NodeInfo) -> Nodes:
+def nodes_of_manifest(manifest: Manifest, view: NodeInfo) -> Nodes:
+    """The nodes of a project, with one in the place of its namesake."""
     return Nodes.of([*(_info(node) for node in manifest.nodes.values() if node.id != view.id), view])
 
 
@@ -101,7 +102,7 @@ def _evaluate(ctx: Context, con: Any, view: NodeInfo, place: str) -> None:
     def execute(sql: str) -> list[Row]:
         return list(con.execute(sql).fetchall())
 
-    nodes = _nodes(ctx.manifest, view)
+    nodes = nodes_of_manifest(ctx.manifest, view)
     texts = _texts(ctx, nodes)
     generations = _Seen(RUN, nodes, execute, ctx=ctx)
     target = Target(place, view.schema, view.identifier)

@@ -15,6 +15,7 @@ from typing import Any
 from cdme_adapter.lineage.against import against
 from cdme_adapter.lineage.audits import Audit, audit_content, audit_keys, audit_reasons, audit_table
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
+from cdme_adapter.lineage.derive import derived
 from cdme_adapter.lineage.laws import law_sql
 from cdme_adapter.lineage.relations import fetch_keys
 from cdme_adapter.lineage.replay import Outcome, Replay, sample_of, summarise
@@ -62,7 +63,8 @@ def reconcile(
         entries = against(own, list(progress(models)), question.against, question.limit)
         models = []
     for model in progress(models):
-        entries += [_entry(model, audit) for audit in _audits(own, model, question)]
+        with derived(own, [model], {}) as asked:
+            entries += [_entry(model, audit) for audit in _audits(asked, model, question)]
     if not question.models and question.against is None:
         entries += _ledger_entries(own, target_path)
     verdict = _worst([entry["verdict"] for entry in entries])
@@ -213,9 +215,16 @@ def replays(ctx: Context, replay: Replay, sample: int, seed: int) -> dict[int, O
 
 def round_trip_problems(context: Context, model: str, sample: int) -> Iterator[tuple[str, str, int | None]]:
     """What breaks laws 3 and 4 in a model, as (input, problem, record): for the generic test."""
-    ctx = on_own_connection(context)
-    generation = ctx.store.current_generation(model)
+    own = on_own_connection(context)
+    generation = own.store.current_generation(model)
     assert generation is not None
+    with derived(own, [model], {}) as ctx:
+        yield from _round_trip_problems(ctx, model, generation, sample)
+
+
+def _round_trip_problems(
+    ctx: Context, model: str, generation: Generation, sample: int
+) -> Iterator[tuple[str, str, int | None]]:
     for _, _, source, problem, record in ctx.store.rows(law_sql("lower_adjoint", model, ctx)):
         yield source, problem, record
     replay = Replay.of(ctx, model, generation)

@@ -78,6 +78,8 @@ class Replay:
                 return f"{edge.input} has changed since it was read"
             if not edge.known and edge.exactness is Exactness.OPAQUE:
                 return f"the edge from {edge.input} is opaque"
+            if not edge.known and not edge.whole and edge.role is Role.DIRECT:
+                return f"no row is sampled of the edge from {edge.input}"
             self.doubtful |= stale == "unknown"
             self.inputs.setdefault(node, []).append(edge)
             if node not in self.scans and not self._rename_scan(node):
@@ -221,7 +223,8 @@ class Replay:
 
 def witnesses(edges: list[Edge], ordinal: int) -> str | None:
     """A SELECT of ``ord`` of all that one relation gives to an output record; None is all of it."""
-    if any(edge.role is Role.GUARD or edge.whole for edge in edges):
+    unknown = [e for e in edges if e.role is Role.INDIRECT and not e.known]  # of a sample they are not kept
+    if unknown or any(edge.role is Role.GUARD or edge.whole for edge in edges):
         return None
     selects = [
         f"SELECT i AS ord FROM ({Evidence(e, None, f'SELECT {ordinal}::BIGINT').pairs})" for e in edges
@@ -255,7 +258,9 @@ def sample_of(ctx: Context, generation: Generation, size: int, seed: int) -> lis
     own = ctx.store.written_last(generation)
     order = f"hash({table.ordinal} + {seed} * 7919), {table.ordinal}"
     limit = f" LIMIT {size}" if size else ""
-    only = f" WHERE {table.ordinal} IN ({own})" if own else ""
+    kept = [e.sampled for e in ctx.store.outputs_of(generation.id) if e.sampled]
+    tests = [f"{table.ordinal} IN ({rows})" for rows in ([own] if own else []) + kept]
+    only = f" WHERE {' AND '.join(tests)}" if tests else ""
     rows = ctx.store.rows(f"SELECT {table.ordinal} FROM {table.source}{only} ORDER BY {order}{limit}")
     return sorted(row[0] for row in rows)
 

@@ -148,6 +148,7 @@ def _exactness(reached: dict[int, list[Reached]]) -> Exactness:
 
 
 def _staleness(ctx: Context, start: Node, ends: set[Node]) -> tuple[Stale, list[str]]:
-    states = {node: ctx.stale(node) for node in sorted({start, *ends})}
+    between = ctx.changed(ordered(start, ctx.graph.parents))
+    states = {node: ctx.stale(node) for node in sorted({start, *ends, *between})}
     named = sorted({node.relation for node, state in states.items() if state is not False})
     return worst(list(states.values())), named

@@ -111,6 +111,7 @@ class Walk:
         elif layer.count and edge.whole:
             found.append(self._whole(layer, edge))
         elif layer.count:
+            opaque |= self._unsampled(layer, edge)
             found += [self._chain(layer, edge, chain) for chain in edge.chains]
         if opaque:
             found.append(Layer(None, {}, opaque=opaque))
@@ -119,6 +120,18 @@ class Walk:
             part.exactness = exactness
             part.paths = _extend(layer, step[::-1] if self.forward else step, part.origins)
         return found
+
+    def _unsampled(self, layer: Layer, edge: Edge) -> set[int]:
+        """The origins of which an edge may not hold everything, for it holds a sample of rows."""
+        if edge.sample is None:
+            return set()
+        if self.forward:
+            return set(layer.owner)
+        rows = self.graph.store.rows(
+            f"SELECT DISTINCT tag FROM {layer.in_table(self.scratch)} WHERE ord NOT IN ({edge.sampled})"
+        )
+        tags = {row[0] for row in rows}
+        return {origin for origin, tag in layer.owner.items() if tag in tags}
 
     def _of_part(self, layer: Layer, edge: Edge) -> Layer:
         """The origins that reach rows of the part of the table that an edge without maps speaks of."""

@@ -20,6 +20,7 @@ from cdme_adapter.store.schema import VERSION, create_statements
 STEPS: Mapping[int, Sequence[str]] = {
     2: DROPPED,
     3: (),  # one table more
+    4: (),  # another
 }
 """SQL by the version that it leads to."""
 

@@ -125,6 +125,7 @@ class PartStore:
         )
         maps: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         rows: dict[int, int] = {}
+        sampled: set[int] = set()  # their paths hold some rows only: carried over, nothing is known of them
         for edge, path, step, number in self.writer.execute(
             f"SELECT edge, path, step, map FROM {schema}.store_steps WHERE edge IN"
             f" (SELECT edge FROM {schema}.store_edges WHERE output_generation = {generation})"
@@ -132,6 +133,8 @@ class PartStore:
         ):
             if step == 0:
                 rows[edge] = number
+            elif step < 0:
+                sampled.add(edge)
             else:
                 maps[edge][path].append(number)
         return [
@@ -140,6 +143,7 @@ class PartStore:
                 rows.get(row[0]),
                 tuple(
                     tuple(path[1:] if row[0] in rows else path) for _, path in sorted(maps[row[0]].items())
+                    if row[0] not in sampled
                 ),
             )
             for row in found

@@ -22,6 +22,10 @@ from cdme_adapter.store.rejects import chains_of
 from cdme_adapter.store.schema import READS, SCHEMA, VERSION
 
 
+DERIVED = "__cdme_derived"
+"""Begins the names of databases in memory that hold what was derived for a question."""
+
+
 class Cursor(Protocol):
     """What an execution gives back."""
 
@@ -89,6 +93,8 @@ class Edge:
     """The maps that are kept as ranges."""
     held: bool = False
     """Whether records of the input stand behind errors that earlier runs left."""
+    sample: int | None = None
+    """The map of the rows whose witnesses are kept, where the chains are of some rows alone (summary)."""
     rows: int | None = None
     """The map from the rows of a table that was changed in place to the part that the edge is of;
     the first map of every chain. None: the edge is of all rows."""
@@ -107,6 +113,11 @@ class Edge:
     def carried(self) -> str:
         """A SELECT of (i): records that are witnesses of rows through edges of earlier runs alone."""
         return f"SELECT i FROM {self.store}.store_carried WHERE edge = {self.id}"
+
+    @property
+    def sampled(self) -> str:
+        """A SELECT of (o): the model's rows whose witnesses are kept; "" where those of all are."""
+        return "" if self.sample is None else f"SELECT o FROM {self.store}.store_pairs WHERE map = {self.sample}"
 
     @property
     def known(self) -> bool:
@@ -140,7 +151,8 @@ class Edge:
     @property
     def whole(self) -> bool:
         """Whether all records of the input are taken as witnesses for want of anything narrower."""
-        return not self.known and self.exactness is not Exactness.OPAQUE
+        light = self.mode in (LineageMode.KEY_DERIVABLE, LineageMode.SUMMARY) and self.role is not Role.GUARD
+        return not self.known and not light and self.exactness is not Exactness.OPAQUE
 
 
 @dataclass(frozen=True)
@@ -301,6 +313,16 @@ class Store:
         seen = [g for g in self.generations.values() if g.relation == relation]
         return max(seen, key=lambda g: (g.created_at, g.id), default=None)
 
+    def replace_edges(self, edges: Iterable[Edge]) -> None:
+        """Let these stand for the edges of the same ids: what was found of them when it was asked."""
+        others = {edge.id: edge for edge in edges}
+        self.edges = tuple(others.get(edge.id, edge) for edge in self.edges)
+        for held in (self.by_output, self.by_input):
+            for key, found in held.items():
+                held[key] = [others.get(edge.id, edge) for edge in found]
+        for number in others:
+            self._reasons.pop(number, None)
+
     def reasons(self, edge: Edge) -> tuple[StoredReason, ...]:
         """The clauses that removed records of an edge."""
         if edge.id not in self._reasons:
@@ -317,7 +339,8 @@ class Store:
 def find_schemas(con: Connection) -> tuple[str, ...]:
     """The quoted cdme schemas of all attached databases."""
     rows = con.execute(
-        "SELECT database_name FROM duckdb_tables() WHERE schema_name = ? AND table_name = ? ORDER BY 1",
+        "SELECT database_name FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+        f" AND NOT starts_with(database_name, '{DERIVED}') ORDER BY 1",
         [SCHEMA, "store_meta"],
     ).fetchall()
     if not rows:
@@ -385,11 +408,14 @@ def _edges(store: Store) -> Iterable[Edge]:
     for schema in store.schemas:
         chains: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         parts: dict[int, int] = {}
+        samples: dict[int, int] = {}
         for edge, path, step, map_id in store.rows(
             f"SELECT edge, path, step, map FROM {schema}.store_steps ORDER BY edge, path, step"
         ):
             if step == 0:
                 parts[edge] = map_id
+            elif step < 0:
+                samples[edge] = map_id
             else:
                 chains[edge][path].append(map_id)
         rejected = chains_of(
@@ -425,6 +451,7 @@ def _edges(store: Store) -> Iterable[Edge]:
                 rejected.get((r[9], r[0]), ()),
                 ranged.intersection(m for path in paths for m in path),
                 r[0] in held,
+                samples.get(r[0]),
                 parts.get(r[0]),
             )
 

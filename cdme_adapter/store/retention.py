@@ -73,7 +73,8 @@ def _collect(execute: Execute, schema: str, dead: list[int]) -> None:
         f"DELETE FROM {schema}.store_keys WHERE generation NOT IN ({kept})"
         f" AND (generation IN ({changed})) IS NOT TRUE"
     )
-    execute(f"DELETE FROM {schema}.store_files WHERE generation NOT IN ({named})")
+    for table in ("store_files", "store_recipes"):
+        execute(f"DELETE FROM {schema}.{table} WHERE generation NOT IN ({named})")
     execute(
         f"DELETE FROM {schema}.store_generations WHERE generation NOT IN ({kept})"
         " AND (fingerprint LIKE 'content:%') IS NOT TRUE"
@@ -110,6 +111,7 @@ def orphans(execute: Execute, schema: str) -> dict[str, int]:
         "store_held": "edge NOT IN (SELECT edge FROM {s}.store_edges)",
         "store_keys": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_files": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
+        "store_recipes": "generation NOT IN (SELECT generation FROM {s}.store_generations)",
         "store_ledger": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",
         "store_nodes": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",
         "store_findings": "run_id NOT IN (SELECT run_id FROM {s}.store_runs)",

@@ -27,6 +27,8 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_planned``: the nodes that a run selected, written before its first model, so that the ledger
   of a run that was killed can be finished; ``inputs`` is NULL for what stores no rows.
 * ``store_outcomes``: what dbt said of each node when it was done, tests too.
+* ``store_recipes``: what the reverse joins of a generation are derived from, in mode ``key_derivable``.
+  In ``summary`` the edges of a generation name, as step -1, the map of the rows that were sampled.
 * ``store_documents``: the ledger of each run, byte for byte what its hash was taken of.
 * ``store_files``: the file behind the rows of an external model, and whether it is in its place.
 * ``store_totals``: control totals of an edge; ``class`` is that of the records, or ``input``.
@@ -38,10 +40,11 @@ A model's transaction only appends and touches rows of its own model, so that th
 from __future__ import annotations
 
 from cdme_adapter.store.files import COLUMNS as FILE_COLUMNS
+from cdme_adapter.store.recipes import COLUMNS as RECIPE_COLUMNS
 from cdme_adapter.store.rejects import REJECT_TABLES, REJECT_VIEWS
 from cdme_adapter.store.rows import losses
 
-VERSION = 3
+VERSION = 4
 READS = 2
 """The oldest version whose tables ``reader.py`` understands."""
 SCHEMA = "cdme"
@@ -110,6 +113,7 @@ TABLES: dict[str, str] = {
         "finished_at TIMESTAMPTZ, failures BIGINT, message VARCHAR"
     ),
     "store_files": FILE_COLUMNS,
+    "store_recipes": RECIPE_COLUMNS,
     "store_documents": "run_id VARCHAR, ledger VARCHAR",
     "store_totals": (
         "run_id VARCHAR, model VARCHAR, input VARCHAR, role VARCHAR, column_name VARCHAR, "

@@ -17,6 +17,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import literal
 from cdme_adapter.errors import Finding, StoreVersionError
 from cdme_adapter.nodes import Outcome
+from cdme_adapter.provenance import stable_id
 from cdme_adapter.store.migrations import migrate
 from cdme_adapter.store.rows import SPARSE, opened
 from cdme_adapter.store.schema import EDGE_TABLES, MAPS, SCHEMA, VERSION
@@ -282,6 +283,12 @@ class StoreWriter:
         rows = [(edge, path, step, len(maps), number) for step, number in enumerate(maps, 1)]
         self._insert("store_steps", rows)
 
+    def sampled(self, edge: int, rows: str) -> None:
+        """Say that the paths of an edge hold only some rows: ``rows`` is a SELECT of (o, i), o = i."""
+        number = stable_id("sample", str(edge))
+        self._insert("store_steps", [(edge, -1, -1, 0, number)])
+        self.map(number, rows)
+
     def map(self, number: int, pairs: str, ranged: bool = False) -> None:
         """One map: ``pairs`` is a SELECT of (o, i), or of (o, lo, hi) where it is ranged."""
         if ranged:
@@ -306,7 +313,7 @@ class StoreWriter:
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE map IN ({maps})")
         for table in EDGE_TABLES:
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE edge IN ({edges})")
-        for table in ("store_keys", "store_parts", "store_generations"):
+        for table in ("store_keys", "store_parts", "store_recipes", "store_generations"):
             self.execute(f"DELETE FROM {self.schema}.{table} WHERE generation = {generation}")
 
     def contributed(self, edge: int) -> str:
