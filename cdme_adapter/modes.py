@@ -31,7 +31,9 @@ LIGHT = frozenset({LineageMode.KEY_DERIVABLE, LineageMode.SUMMARY})
 def begin(journey: Journey) -> None:
     """Before anything is known of the SQL: only a table that one query makes can be other than full."""
     node = journey.node
-    if journey.config.lineage_mode not in LIGHT or (node.materialized == "table" and node.language == "sql"):
+    if journey.config.lineage_mode not in LIGHT or (
+        node.materialized == "table" and node.language == "sql"
+    ):
         return
     if node.stores and node.resource_type != "seed":
         kind = "python model" if node.language != "sql" else node.materialized
@@ -49,6 +51,13 @@ def choose(journey: Journey, catalog: DuckDbCatalog) -> None:
         _full(journey, why)
     else:
         journey.recipe_texts = catalog.views
+
+
+def look_again(journey: Journey) -> None:
+    """A plan was taken, also one in the place of another: a coarse one is no recipe."""
+    mode, plan = journey.config.lineage_mode, journey.plan
+    if mode is LineageMode.KEY_DERIVABLE and plan is not None and (plan.coarse or plan.whole):
+        _full(journey, "part of it is not understood")
 
 
 def _full(journey: Journey, why: str) -> None:

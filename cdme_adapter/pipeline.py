@@ -39,7 +39,7 @@ from cdme_adapter.generations import Generations, InputGeneration
 from cdme_adapter.hooks import Before, remember, settle_hooks
 from cdme_adapter.increment import Increment
 from cdme_adapter.locate import file_line, search_line
-from cdme_adapter.modes import LIGHT, choose, keep, settlement_of
+from cdme_adapter.modes import LIGHT, choose, keep, look_again, settlement_of
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
 from cdme_adapter.refine.files import forget_lines, noting_copy, write_lines
@@ -177,6 +177,7 @@ class Journey:
         known = self.plan.coarse if self.plan is not None else ()
         self.plan = plan
         self.findings += [self._coarse_finding(one) for one in plan.coarse if one not in known]
+        look_again(self)
 
     def _planned(self, execute: Execute, catalog: DuckDbCatalog, text: str) -> CapturePlan:
         """The plan; of a text that cannot be read, what the engine says that it reads."""

@@ -79,7 +79,8 @@ class PreflightMixin(metaclass=AdapterMeta):
         judged = self._cdme_preflight[1] if self._cdme_preflight else None
         run.judged = tuple(kept(judged)) if judged is not None else ()
         if judged is not None:
-            fine = [v.model for v in judged.report.verdicts if v.rule == "total_order" and v.verdict == "fine"]
+            ordered = [v for v in judged.report.verdicts if v.rule == "total_order"]
+            fine = [v.model for v in ordered if v.verdict == "fine"]
             run.ordered = {model: judged.compiled.get(model, "") for model in fine}
         run.sinks += [self._cdme_prove, self._cdme_sink]
         return run

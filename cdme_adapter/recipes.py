@@ -3,7 +3,7 @@
 A recipe is the SQL that made the model, with the texts of the views it read, and for each input a
 *mark*: a hash of every value that the SQL can have read, row by row with its ordinal. The capture's plan
 of the same text over inputs with the same marks gives the same records again
-(docs/decisions/0033-lineage-modes.md). An input whose mark differs has changed: nothing is derived from it.
+(docs/decisions/0037-lineage-modes.md). An input whose mark differs has changed: nothing is derived from it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _PICKS = frozenset({
     "first", "last", "any_value", "anyvalue", "arbitrary", "list", "array_agg", "arrayagg", "string_agg",
     "group_concat", "groupconcat", "listagg", "mode", "arg_min", "arg_max", "argmin", "argmax", "min_by",
     "max_by", "argminnull", "arg_min_null", "arg_max_null", "approx_count_distinct", "approx_distinct",
-    "approxdistinct", "approx_quantile", "approxquantile", "approx_top_k", "reservoir_quantile", "histogram",
+    "approxdistinct", "approx_quantile", "approxquantile", "approx_top_k", "reservoir_quantile",
+    "histogram",
 })  # fmt: skip
 _BY_PLACE = frozenset({
     "row_number", "rownumber", "ntile", "lag", "lead", "first_value", "firstvalue", "last_value",

@@ -20,6 +20,7 @@ from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
 from cdme_adapter.settle_indirect import IndirectSettlement, Steps
+from cdme_adapter.settle_totals import TotalsSettlement
 
 VERDICTS = [verdict.value for verdict in Verdict]
 
@@ -38,13 +39,25 @@ class Captured:
     """What was not understood, where the edges are superset for it."""
     stored: int = 0
     """Rows of all maps."""
+    totals: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What the modes key_derivable and summary write of each direct input: records, contributed,
+    filtered, unaccounted."""
+    sampled: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    """The pairs that the mode summary keeps of each direct input."""
 
 
-def capture(con: duckdb.DuckDBPyConnection, sql: str, known: dict[str, Any] | None = None) -> Captured:
+def capture_lightly(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
+    """The same, with what the modes that store no reverse join say of it."""
+    return capture(con, sql, light=True)
+
+
+def capture(
+    con: duckdb.DuckDBPyConnection, sql: str, known: dict[str, Any] | None = None, light: bool = False
+) -> Captured:
     """Plan, run and settle ``sql``; unsupported constructs give opaque edges.
 
     ``known`` keeps the functions of the catalog from one call to the next, where no macro is made
-    between them.
+    between them. ``light``: what the modes without reverse joins write, too.
     """
 
     def execute(statement: str) -> list[tuple[Any, ...]]:
@@ -62,6 +75,8 @@ def capture(con: duckdb.DuckDBPyConnection, sql: str, known: dict[str, Any] | No
     execute("BEGIN")
     try:
         captured = _captured(con, execute, plan)
+        if light:
+            _add_totals(captured, execute, plan)
     except duckdb.Error as bug:
         if type(bug) not in (
             duckdb.Error,
@@ -142,6 +157,22 @@ def _captured(con: duckdb.DuckDBPyConnection, execute: Any, plan: CapturePlan) -
         captured.witnesses[relation, "indirect"] = set().union(*(_expanded(execute, c) for c in chains))
         captured.stored += sum(step.rows for chain in chains for step in chain)
     return captured
+
+
+def _add_totals(captured: Captured, execute: Any, plan: CapturePlan) -> None:
+    """The class totals and the sample, once with the lists of lost records and once by counts alone."""
+    for keys in (True, False):
+        settlement = TotalsSettlement(execute, plan, sample=True, keys=keys)
+        for account in settlement.accounts():
+            name = account.relation
+            lost = f"SELECT count(DISTINCT i) FROM {account.lost}" if account.lost else "SELECT 0"
+            assert not keys or execute(lost)[0][0] == account.filtered
+            totals = (account.input_count, account.contributed, account.filtered, account.unaccounted)
+            assert captured.totals.setdefault(name, totals) == totals
+            captured.sampled[name] = set().union(
+                *(execute(f"SELECT o, i FROM {chain[0].sql}") for chain in account.chains)
+            )
+        settlement.clean()
 
 
 def _expanded(execute: Any, chain: Steps) -> set[tuple[int, int]]:

@@ -23,12 +23,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store"}),
     frozenset({"settle_levels", "shared_sets"}),
     frozenset(
-        {"contents", "drift", "file_inputs", "generations", "gate", "maps", "recipes", "settle", "validation"}
+        {"contents", "drift", "file_inputs", "generations", "gate", "maps"}
+        | {"recipes", "settle", "validation"}
     ),
     frozenset({"settle_indirect", "settle_totals"}),
     frozenset({"totals"}),
     frozenset(
-        {"bind", "hooks", "pairing", "carry", "increment", "modes", "pipeline", "refine", "telemetry", "watch"}
+        {"bind", "hooks", "pairing", "carry", "increment", "modes", "pipeline", "refine"}
+        | {"telemetry", "watch"}
     ),
     frozenset({"lineage"}),
     frozenset({"emit", "proof", "report"}),

@@ -159,9 +159,8 @@ class Questions:
 
     def law_sql(self, law: str, model: str) -> str:
         """A SELECT of what breaks a law in a model: what the generic dbt tests run."""
-        from cdme_adapter.lineage.laws import law_sql
-
         from cdme_adapter.lineage.derive import derived, is_derivable
+        from cdme_adapter.lineage.laws import law_sql
 
         ctx = self.context()
         ident = ctx.resolve(model, "model")

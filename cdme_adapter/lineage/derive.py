@@ -4,7 +4,7 @@ When a question needs them, every input is compared with the mark that the run t
 capture's own plan of the recorded SQL runs over them once more, in a database in memory, and each row
 that comes out is matched with a row of the stored table by its values. Where an input has changed, the
 answer says ``stale``; where rows do not match, ``opaque``, with why. Nothing is ever answered from inputs
-other than those that the run read (docs/decisions/0036-lineage-modes.md).
+other than those that the run read (docs/decisions/0037-lineage-modes.md).
 """
 
 from __future__ import annotations
@@ -235,6 +235,11 @@ def _replay(
                 store.renumber_outputs(edge.id, ranks)
             execute(f"DROP TABLE {ranks}")
         execute(f"DROP TABLE {target.quoted}")
+        execute(  # the place of a clause is that in the file of then
+            f"UPDATE {store.schema}.store_reasons AS n SET file = t.file, line = t.line"
+            f" FROM {generation.store}.store_reasons AS t"
+            " WHERE t.edge = n.edge AND t.reason_id = n.reason_id"
+        )
         execute("COMMIT")
     except CdmeError:
         _roll_back(execute)

@@ -136,7 +136,10 @@ def _against_ledger(e: Evidence, ledger: str) -> str:
         "error_count": f"(SELECT count(*) FROM ({e.errors}))",
     }
     if edge.sample is not None:  # the records are not at hand: the totals add up to a recount of the input
-        counts = {"input_count": "contributed_count + filtered_count + error_count", "unaccounted_count": "0"}
+        counts = {
+            "input_count": "contributed_count + filtered_count + error_count",
+            "unaccounted_count": "0",
+        }
     if e.outputs is not None:
         counts["output_count"] = f"(SELECT count(*) FROM ({e.outputs}))"
     if e.records is not None and edge.sample is None:

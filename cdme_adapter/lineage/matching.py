@@ -27,7 +27,12 @@ def match_rows(execute: Execute, stored: str, made: str) -> str:
     floats = [quote(name) for name, kind in columns if _FLOAT.match(kind)]
     exact = [quote(name) for name, kind in columns if not _FLOAT.match(kind)]
     wrong = " OR ".join(
-        ["s.o IS NULL", "m.o IS NULL", *(f"s.{c} IS DISTINCT FROM m.{c}" for c in exact), *map(_apart, floats)]
+        [
+            "s.o IS NULL",
+            "m.o IS NULL",
+            *(f"s.{c} IS DISTINCT FROM m.{c}" for c in exact),
+            *map(_apart, floats),
+        ]
     )
     numbered = "(SELECT *, {0} AS o FROM {1})"
     rows = {
@@ -43,20 +48,22 @@ def match_rows(execute: Execute, stored: str, made: str) -> str:
     order = ", ".join([*floats, "o"])
     for name, source in rows.items():
         rows[name] = (
-            f"(SELECT *, {key} AS h, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS k FROM {source})"
+            f"(SELECT *, {key} AS h, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS k"
+            f" FROM {source})"
         )
     both = f"{rows['s']} AS s FULL JOIN {rows['m']} AS m ON s.h = m.h AND s.k = m.k"
     other = execute(f"SELECT count(*) FROM {both} WHERE {wrong}")[0][0]
     if other:
         raise QuestionError(f"{other:,} rows of the table are not those that its recipe makes")
-    execute(f"CREATE OR REPLACE TEMP TABLE {RANKS.partition('.')[2]} AS SELECT m.o AS old, s.o AS new FROM {both}")
+    execute(
+        f"CREATE OR REPLACE TEMP TABLE {RANKS.partition('.')[2]} AS"
+        f" SELECT m.o AS old, s.o AS new FROM {both}"
+    )
     return RANKS
 
 
 def _apart(column: str) -> str:
     """Whether two doubles are further apart than the order of a sum can make them."""
     same = f"s.{column} IS NOT DISTINCT FROM m.{column}"
-    near = (
-        f"abs(s.{column} - m.{column}) <= {TOLERANCE} * greatest(abs(s.{column}), abs(m.{column}))"
-    )
+    near = f"abs(s.{column} - m.{column}) <= {TOLERANCE} * greatest(abs(s.{column}), abs(m.{column}))"
     return f"NOT ({same} OR coalesce({near}, FALSE))"

@@ -142,7 +142,8 @@ class PartStore:
                 EdgeRow(*row),
                 rows.get(row[0]),
                 tuple(
-                    tuple(path[1:] if row[0] in rows else path) for _, path in sorted(maps[row[0]].items())
+                    tuple(path[1:] if row[0] in rows else path)
+                    for _, path in sorted(maps[row[0]].items())
                     if row[0] not in sampled
                 ),
             )

@@ -21,7 +21,6 @@ from cdme_adapter.store.parts import rows_map
 from cdme_adapter.store.rejects import chains_of
 from cdme_adapter.store.schema import READS, SCHEMA, VERSION
 
-
 DERIVED = "__cdme_derived"
 """Begins the names of databases in memory that hold what was derived for a question."""
 
@@ -117,7 +116,11 @@ class Edge:
     @property
     def sampled(self) -> str:
         """A SELECT of (o): the model's rows whose witnesses are kept; "" where those of all are."""
-        return "" if self.sample is None else f"SELECT o FROM {self.store}.store_pairs WHERE map = {self.sample}"
+        return (
+            ""
+            if self.sample is None
+            else f"SELECT o FROM {self.store}.store_pairs WHERE map = {self.sample}"
+        )
 
     @property
     def known(self) -> bool:
@@ -151,7 +154,9 @@ class Edge:
     @property
     def whole(self) -> bool:
         """Whether all records of the input are taken as witnesses for want of anything narrower."""
-        light = self.mode in (LineageMode.KEY_DERIVABLE, LineageMode.SUMMARY) and self.role is not Role.GUARD
+        light = (
+            self.mode in (LineageMode.KEY_DERIVABLE, LineageMode.SUMMARY) and self.role is not Role.GUARD
+        )
         return not self.known and not light and self.exactness is not Exactness.OPAQUE
 
 
@@ -317,11 +322,12 @@ class Store:
         """Let these stand for the edges of the same ids: what was found of them when it was asked."""
         others = {edge.id: edge for edge in edges}
         self.edges = tuple(others.get(edge.id, edge) for edge in self.edges)
-        for held in (self.by_output, self.by_input):
-            for key, found in held.items():
-                held[key] = [others.get(edge.id, edge) for edge in found]
-        for number in others:
-            self._reasons.pop(number, None)
+        for number, found in self.by_output.items():
+            self.by_output[number] = [others.get(edge.id, edge) for edge in found]
+        for name, found in self.by_input.items():
+            self.by_input[name] = [others.get(edge.id, edge) for edge in found]
+        for replaced in others:
+            self._reasons.pop(replaced, None)
 
     def reasons(self, edge: Edge) -> tuple[StoredReason, ...]:
         """The clauses that removed records of an edge."""

@@ -68,6 +68,7 @@ def check(case: Case, capture: Capturing | None) -> Outcome:
     outcome.coarse = [*captured.coarse, *([captured.unsupported] if captured.unsupported else [])]
     report = compare(explained, captured, case.tied)
     outcome.problems.extend(report.problems)
+    outcome.problems.extend(_light_problems(captured))
     outcome.exactness = report.exactness
     outcome.direct.update(e for (_, role), e in captured.exactness.items() if role == "direct")
     return outcome
@@ -80,6 +81,19 @@ def _unoptimised(connection: duckdb.DuckDBPyConnection, sql: str, explained: Exp
         return same_values(connection, sql, explained)
     finally:
         connection.execute("PRAGMA enable_optimizer")
+
+
+def _light_problems(captured: Capture) -> list[str]:
+    """Where the modes without reverse joins say other than mode full, which the oracle judged."""
+    problems = []
+    for relation, (count, *totals) in getattr(captured, "totals", {}).items():
+        classes = Counter(found[0] for found in captured.classes[relation].values())
+        full = [classes["contributed"], classes["filtered"], classes["unaccounted"]]
+        if totals != full or count != sum(classes.values()):
+            problems.append(f"light: {relation} {totals} of {count}, not {full}")
+        if captured.sampled[relation] != captured.witnesses[relation, "direct"]:
+            problems.append(f"light: the sampled witnesses of {relation} are others")
+    return problems
 
 
 def category(problem: str) -> str:

@@ -126,7 +126,7 @@ def worker(options: argparse.Namespace, first: int) -> Tally:
     from tests.harness import capture
 
     known: dict[str, Any] = {}
-    return run(options, lambda connection, sql: capture(connection, sql, known), first)
+    return run(options, lambda connection, sql: capture(connection, sql, known, options.light), first)
 
 
 def main() -> int:
@@ -139,6 +139,7 @@ def main() -> int:
     parser.add_argument("--depth", type=int, default=3, help="levels of nesting")
     parser.add_argument("--core", action="store_true", help="only the constructs of the first release")
     parser.add_argument("--oracle-only", action="store_true", help="oracle against DuckDB alone")
+    parser.add_argument("--light", action="store_true", help="the modes key_derivable and summary too")
     parser.add_argument("--show", type=int, default=3, help="counterexamples shown of each kind")
     parser.add_argument("--every", type=int, default=500, help="queries between two lines of progress")
     parser.add_argument("--shrink", type=float, default=20.0, help="seconds to make one smaller")

@@ -11,7 +11,7 @@ from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.harness import capture
+from tests.harness import capture, capture_lightly
 from tests.laws.check import check
 from tests.laws.generate import Case, case_of, cases
 from tests.laws.generator.menus import CORE
@@ -37,6 +37,16 @@ def test_all_constructs(case: Case) -> None:
     outcome = check(case, capture)
     assert not outcome.invalid
     assert not outcome.problems
+
+
+def test_the_light_modes_count_what_full_counts() -> None:
+    """Totals by evidence and the sampled witnesses of key_derivable and summary, against the oracle."""
+    records: Counter[str] = Counter()
+    for seed in range(BUDGET // 4):
+        outcome = check(case_of(seed, depth=2), capture_lightly)
+        assert not outcome.problems
+        records.update(outcome.records)
+    assert records["contributed"] > BUDGET // 4 and records["filtered"] > BUDGET // 4
 
 
 def test_the_core_is_exact() -> None:
