@@ -34,7 +34,6 @@ from cdme_adapter.dbt_session import (
 )
 from cdme_adapter.declared import settle_declared
 from cdme_adapter.emission import COMMANDS, warm_up
-from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import (
     CaptureError,
@@ -46,6 +45,7 @@ from cdme_adapter.errors import (
 from cdme_adapter.external_mixin import ExternalMixin
 from cdme_adapter.increment import Increment, note_batch
 from cdme_adapter.manifest import nodes_of
+from cdme_adapter.nodes import Outcome
 from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.provenance import LineageMode
 from cdme_adapter.python_models import NESTED, run_here, runs_here
@@ -96,6 +96,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
 
     connections: Any
     config: Any
+    _cdme_end_unbegun: Callable[[dict[str, Outcome], BaseException | None], bool]
+    _cdme_ended = ""
 
     def __init__(self, config: Any, mp_context: Any) -> None:
         super().__init__(config, mp_context)  # type: ignore[call-arg]
@@ -143,7 +145,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
                 self._cdme_run = self._cdme_new_run()
             return self._cdme_run
 
-    def _cdme_new_run(self) -> Run:
+    def _cdme_new_run(self, strict: bool = True) -> Run:
+        """A run of this invocation; ``strict`` raises ConfigError for options that cannot be followed."""
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         self._cdme_manifest = manifest
@@ -163,7 +166,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             self._cdme_side_execute(run.pseudonyms.session())
         # Every option of every selected node is read before the first model runs.
         for node in run.nodes.by_id.values():
-            if not run.selected or node.id in run.selected:
+            if strict and (not run.selected or node.id in run.selected):
                 run.config_of(node)
         return run
 
@@ -638,11 +641,14 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         run = self._cdme_run
         interrupted = isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit))
         outcomes = self._cdme_listener.take()
+        if self._cdme_ended == invocation_id():  # dbt cleans its connections up more than once
+            return
         if run is None:
-            if command_name() in COMMANDS and is_configured():
+            self._cdme_ended = invocation_id() if outcomes or sys.exc_info()[1] else ""
+            if not self._cdme_end_unbegun(outcomes, sys.exc_info()[1]) and command_name() in COMMANDS:
                 self._cdme_tell_outcomes(outcomes, sys.exc_info()[1])
             return
-        self._cdme_run = None
+        self._cdme_run, self._cdme_ended = None, run.run_id
         retried = retried_ids(run.target_path)
         if retried is not None:
             run.selected = retried
@@ -651,7 +657,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             logger.info(f"run {run.run_id} is {status.value}")
             if run.ledger:
                 record_spans(run.ledger)
-            if is_configured() and run.databases:
+            if run.databases:
                 self._cdme_tell(run.databases, [*run.recovered, run.ledger])
         finally:
             self._cdme_close_side()

@@ -57,6 +57,11 @@ class Teller:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             self.say(f"[EMIT_FAILED] no OpenLineage events: {first}")
             return
+        if done.refused:
+            self.say(
+                f"[EMIT_REFUSED] {done.refused} OpenLineage events were refused for good and put aside: "
+                f"{done.problem}; `cdme emit --refused` sends them again"
+            )
         if done.waiting:
             self.say(
                 f"[EMIT_WAITING] {done.waiting} OpenLineage events wait: {done.problem}; the next run or "

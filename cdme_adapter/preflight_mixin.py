@@ -31,14 +31,17 @@ from cdme_adapter.dbt_session import (
 )
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import CdmeError, QuestionError
+from cdme_adapter.nodes import Outcome
 from cdme_adapter.precompile import Precompiler
 from cdme_adapter.prove import prove
+from cdme_adapter.unbegun import close_unbegun
 from cdme_adapter.validation.before_run import Preflight, announce, judge, kept, refusal
 from cdme_adapter.validation.catalog import load_catalog
 from cdme_adapter.validation.command import candidate_of, exit_code, render, run_validate
 
 logger = AdapterLogger("CDME")
 _JUDGED = frozenset({"run", "build", "snapshot"})
+_LEDGERED = _JUDGED | {"seed", "retry"}
 _READS = frozenset({"SELECT", "EXPLAIN", "PRAGMA", "CALL"})
 
 
@@ -47,12 +50,14 @@ class PreflightMixin(metaclass=AdapterMeta):
 
     connections: Any
     config: Any
+    _cdme_tell: Any
 
     def __init__(self, config: Any, mp_context: Any) -> None:
         super().__init__(config, mp_context)  # type: ignore[call-arg]
         self._cdme_preflight: tuple[str, Preflight | None, DbtRuntimeError | None] | None = None
         self._cdme_preflight_lock = threading.RLock()
         self._cdme_ahead = threading.local()
+        self._cdme_asked = ""
         # dbt's main thread, before it replaces run_results.json.
         self._cdme_retried = retried_ids(self._cdme_target)
 
@@ -64,6 +69,7 @@ class PreflightMixin(metaclass=AdapterMeta):
 
     def list_schemas(self, database: str) -> list[str]:
         """Before dbt creates a schema, the run is judged."""
+        self._cdme_asked = invocation_id()
         self._cdme_judge()
         found: list[str] = super().list_schemas(database)  # type: ignore[misc]
         return found
@@ -74,8 +80,8 @@ class PreflightMixin(metaclass=AdapterMeta):
             self._cdme_judge()
         return super().pre_model_hook(config)  # type: ignore[misc]
 
-    def _cdme_new_run(self) -> Any:
-        run = super()._cdme_new_run()  # type: ignore[misc]
+    def _cdme_new_run(self, strict: bool = True) -> Any:
+        run = super()._cdme_new_run(strict)  # type: ignore[misc]
         judged = self._cdme_preflight[1] if self._cdme_preflight else None
         run.judged = tuple(kept(judged)) if judged is not None else ()
         if judged is not None:
@@ -84,6 +90,34 @@ class PreflightMixin(metaclass=AdapterMeta):
             run.ordered = {model: judged.compiled.get(model, "") for model in fine}
         run.sinks += [self._cdme_prove, self._cdme_sink]
         return run
+
+    def _cdme_end_unbegun(self, outcomes: dict[str, Outcome], failure: BaseException | None) -> bool:
+        """Write the ledger of a run whose selection was known and of which no model began.
+
+        Whether there is one: a database that cannot be written has said so already.
+        """
+        chosen = self._cdme_asked == invocation_id() and command_name() in _LEDGERED
+        if not chosen or not (outcomes or failure):
+            return False
+        interrupted = isinstance(failure, (KeyboardInterrupt, SystemExit))
+        try:
+            run = self._cdme_new_run(strict=False)
+            if self._cdme_retried is not None:
+                run.selected = self._cdme_retried
+            if self._cdme_preflight is not None and self._cdme_preflight[1] is not None:
+                refusals = self._cdme_preflight[1].report.refusals
+                run.judged = (*run.judged, *(f for f in refusals if f not in run.judged))
+            why = str(failure).strip() if failure and not interrupted else ""
+            if not close_unbegun(run, outcomes, why, interrupted):
+                return False
+            logger.info(f"run {run.run_id} is {run.ledger['status']}")
+            self._cdme_tell(run.databases, [*run.recovered, {**run.ledger, "problem": why}])
+        except Exception as error:
+            logger.debug(f"no ledger of the run that did not begin: {error}\n{traceback.format_exc()}")
+            return False
+        finally:
+            self._cdme_close_side()  # type: ignore[attr-defined]
+        return True
 
     def _cdme_sink(self, run: Any) -> None:
         """Hand the ledger to the plugins; a fault of theirs never fails the run."""

@@ -66,13 +66,14 @@ class QuestionsMixin(metaclass=AdapterMeta):
             raise DbtRuntimeError(f"cdme_{operation}: not fine, see above")
 
     def _cdme_emit(
-        self, timeout: float | None = None, discard: bool = False, output: str = "table"
-    ) -> tuple[str, bool]:
+        self, timeout: float | None = None, discard: bool = False, refused: bool = False,
+        output: str = "table",
+    ) -> tuple[str, bool]:  # fmt: skip
         from cdme_adapter.emit.command import emit_waiting, lines
 
-        answer = emit_waiting(self._cdme_rows, timeout, discard)
+        answer = emit_waiting(self._cdme_rows, timeout, discard, refused)
         text = json.dumps(answer, indent=2) if output == "json" else "\n".join(lines(answer))
-        return text, not answer["waiting"]
+        return text, not (answer["waiting"] or answer["refused"])
 
     @available.parse(lambda *args, **kwargs: "select 1 where false")
     def cdme_law_sql(self, law: str, relation: str) -> str:

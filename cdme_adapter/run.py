@@ -13,7 +13,7 @@ from cdme_adapter.accounting import LedgerEntry, RunStatus, Status
 from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import kind_of
-from cdme_adapter.errors import CdmeError, Finding, Place, unwritable
+from cdme_adapter.errors import CdmeError, ConfigError, Finding, Place, unwritable
 from cdme_adapter.external import repair
 from cdme_adapter.generations import Generations
 from cdme_adapter.modes import begin
@@ -50,6 +50,8 @@ class Run:
     """What was found of the selected models before the first of them ran."""
     ordered: Mapping[str, str] = field(default_factory=dict)
     """The compiled SQL of the models of which it was found that what picks rows has a total order."""
+    failure: str = ""
+    """What ended the run before its first model began."""
     sinks: list[Callable[[Run], None]] = field(default_factory=list)
     """Called with the run once its ledger is kept, while ``side`` is open; they must not raise."""
     ledger: dict[str, Any] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Run:
         self.generations = Generations(self.run_id, self.nodes, self.side, pseudonyms=self.pseudonyms)
         for node in self.nodes.by_id.values():
             key = (node.meta or {}).get("key")
-            if key:
+            if isinstance(key, (str, list, tuple)) and key:
                 names = (key,) if isinstance(key, str) else tuple(key)
                 self.generations.keys[node.id] = names
 
@@ -106,10 +108,16 @@ class Run:
                 if first and kind in ("test", "unit_test"):
                     rows.append((node_id, kind, "", None))
             elif node.database == database and node.resource_type != "source":
-                config, _ = self.config_of(node)
                 inputs = self.nodes.stored_parents(node) if node.stores else None
-                rows.append((node_id, node.materialized, config.lineage_mode.value, inputs))
+                rows.append((node_id, node.materialized, self._mode_of(node), inputs))
         return rows
+
+    def _mode_of(self, node: NodeInfo) -> str:
+        """The lineage mode; the default where the options cannot be followed and the run is refused."""
+        try:
+            return self.config_of(node)[0].lineage_mode.value
+        except ConfigError:
+            return CdmeConfig().lineage_mode.value
 
     def config_of(self, node: NodeInfo) -> tuple[CdmeConfig, list[Finding]]:
         """The node's configuration; raises ConfigError before anything is written."""
@@ -169,7 +177,10 @@ class Run:
 
     def _keep_runs(self) -> int:
         """How many runs the ledger keeps: an option of the whole project."""
-        config, _ = parse_config(None, self.project_vars, model="", place=Place())
+        try:
+            config, _ = parse_config(None, self.project_vars, model="", place=Place())
+        except ConfigError:  # a run that is refused for it
+            config = CdmeConfig()
         return config.keep_runs
 
     def _close(self, store: StoreWriter, heard: Mapping[str, Outcome]) -> None:
@@ -187,7 +198,9 @@ class Run:
         """FAILED wherever dbt exits 1 for a node, a failing test too."""
         if interrupted:
             return RunStatus.INTERRUPTED
-        if any(state in ("failed", "rejected", "started") for state in self.states.values()):
+        if self.failure or any(
+            state in ("failed", "rejected", "started") for state in self.states.values()
+        ):
             return RunStatus.FAILED
         if any(outcome.failed for outcome in heard.values()):
             return RunStatus.FAILED

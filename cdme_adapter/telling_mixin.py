@@ -10,6 +10,7 @@ from dbt.adapters.events.logging import AdapterLogger
 
 from cdme_adapter.dbt_session import command_name, invocation_id, whole_manifest
 from cdme_adapter.emission import Teller, ledger_of_outcomes
+from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.nodes import Outcome
 
 logger = AdapterLogger("CDME")
@@ -27,7 +28,7 @@ class TellingMixin(metaclass=AdapterMeta):
 
     def _cdme_tell_outcomes(self, outcomes: dict[str, Outcome], failure: BaseException | None) -> None:
         """The events of a command without a ledger: ``dbt test``, or a run that was refused."""
-        if self._cdme_told == invocation_id() or not (outcomes or failure):
+        if self._cdme_told == invocation_id() or not (outcomes or failure) or not is_configured():
             return
         try:
             self.connections.env()
@@ -43,8 +44,11 @@ class TellingMixin(metaclass=AdapterMeta):
     def _cdme_tell(self, written: tuple[str, ...], ledgers: list[dict[str, Any]]) -> None:
         """Tell OpenLineage what runs did; ``written`` are the databases that hold their ledgers.
 
-        The outbox is the target's own database wherever that is written.
+        The outbox is the target's own database wherever that is written. Where no transport is
+        configured there is nobody to tell.
         """
+        if not is_configured():
+            return
         own = self.config.credentials.database
         database = own if own in written or not written else min(written)
         target_path = Path(self.config.project_root) / self.config.target_path

@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"lineage"}),
     frozenset({"emit", "proof", "report"}),
     frozenset({"declared", "external", "seeds", "views", "run"}),
-    frozenset({"collect", "prove"}),
+    frozenset({"collect", "prove", "unbegun"}),
     frozenset({"terminal", "operations"}),
     frozenset(
         {

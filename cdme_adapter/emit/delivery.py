@@ -16,12 +16,24 @@ from openlineage.client.serde import Serde
 logging.getLogger("openlineage").addHandler(logging.NullHandler())
 
 
+# What an HTTP collector answers to an event that it will not take however often it is sent. Others
+# (401, 404, 429, 5xx, no answer) say something of the collector, and may be different tomorrow.
+_FOR_GOOD = frozenset({400, 413, 415, 422})
+AHEAD = 10
+
+
 @dataclass(frozen=True)
 class Delivered:
-    """What came of a delivery: the positions that a collector has, and why it stopped, if it did."""
+    """What came of a delivery: the positions that a collector has, and why it stopped, if it did.
+
+    ``refused`` are events that no resend will bring over, with the reason; ``stopped_at`` is the one
+    that the delivery came to its end at, if it did not get through.
+    """
 
     sent: tuple[int, ...]
     problem: str = ""
+    refused: tuple[tuple[int, str], ...] = ()
+    stopped_at: int | None = None
 
 
 def prepare(client: OpenLineageClient, event: RunEvent) -> str | None:
@@ -59,11 +71,23 @@ def _dataset(kind: type[Any], found: dict[str, Any], own: str) -> Any:
 
 
 class _Delivery(threading.Thread):
-    def __init__(self, client: OpenLineageClient, events: Sequence[tuple[int, str]]) -> None:
+    """Sends in order; an event that is refused for good steps aside for those behind it.
+
+    ``stuck`` is an event at which earlier deliveries ended: once more, and those behind it are tried
+    (``AHEAD`` of them). If one goes through, it was the events before it and not the collector.
+    """
+
+    def __init__(
+        self, client: OpenLineageClient, events: Sequence[tuple[int, str]], stuck: int | None
+    ) -> None:
         super().__init__(name="cdme-openlineage", daemon=True)
         self.client = client
         self.events = events
+        self.stuck = stuck
         self.sent: list[int] = []
+        self.refused: list[tuple[int, str]] = []
+        self.doubted: list[tuple[int, str]] = []
+        self.at: int | None = None
         self.problem = ""
         self.stop = threading.Event()
 
@@ -72,28 +96,65 @@ class _Delivery(threading.Thread):
             for position, text in self.events:
                 if self.stop.is_set():
                     return
-                self.client.transport.emit(restore(text))
-                self.sent.append(position)
+                self.at = position
+                if not self._hand_over(position, text):
+                    return
+            self.at = None
             # Transports that queue have handed nothing over until they are closed.
             if self.client.close(timeout=60) is False:
                 self.sent.clear()
                 self.problem = "the transport did not confirm its events"
         except Exception as error:
-            self.problem = f"{type(error).__name__}: {error}"
+            self.problem = _said(error)
+
+    def _hand_over(self, position: int, text: str) -> bool:
+        """Send one event; whether to go on."""
+        try:
+            event = restore(text)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self.refused.append((position, f"it cannot be read: {_said(error)}"))
+            return True
+        try:
+            self.client.transport.emit(event)
+        except Exception as error:
+            if getattr(getattr(error, "response", None), "status_code", None) in _FOR_GOOD:
+                self.refused.append((position, _said(error)))
+                return True
+            if position == self.stuck or 0 < len(self.doubted) <= AHEAD:
+                self.doubted.append((position, _said(error)))
+                return True
+            self.at = self.doubted[0][0] if self.doubted else position
+            self.problem = _said(error)
+            return False
+        self.sent.append(position)
+        self.refused += self.doubted
+        self.doubted = []
+        return True
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def deliver(
-    client: OpenLineageClient, events: Sequence[tuple[int, str]], seconds: float | None
+    client: OpenLineageClient,
+    events: Sequence[tuple[int, str]],
+    seconds: float | None,
+    stuck: int | None = None,
 ) -> Delivered:
-    """Send events in order until all are sent, one is refused or ``seconds`` are over (None: no end).
+    """Send events in order until all are sent, the collector fails or ``seconds`` are over (None: no end).
 
     An event that was being handed over when the time was up counts as not sent: it will be sent again.
     """
-    thread = _Delivery(client, events)
+    thread = _Delivery(client, events, stuck)
     thread.start()
     thread.join(seconds)
-    if not thread.is_alive():
-        return Delivered(tuple(thread.sent), thread.problem)
-    thread.stop.set()
-    kept = () if client.transport.kind in ("async_http", "composite") else tuple(thread.sent)
-    return Delivered(kept, f"no answer within {seconds:g} seconds")
+    if thread.is_alive():
+        thread.stop.set()
+        kept = () if client.transport.kind in ("async_http", "composite") else tuple(thread.sent)
+        why = f"no answer within {seconds:g} seconds"
+        return Delivered(kept, why, tuple(thread.refused), thread.at)
+    if thread.doubted:  # the last in the queue: nothing behind them tells whose fault it is
+        position, why = thread.doubted[0]
+        return Delivered(tuple(thread.sent), thread.problem or why, tuple(thread.refused), position)
+    return Delivered(tuple(thread.sent), thread.problem, tuple(thread.refused), thread.at)

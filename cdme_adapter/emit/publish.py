@@ -20,15 +20,21 @@ from cdme_adapter.engines.base import Execute
 
 @dataclass(frozen=True)
 class Published:
-    """How many events were sent and how many wait, with the reason if they do."""
+    """How many events were sent, how many wait and how many were refused for good just now, and why."""
 
     sent: int
     waiting: int
     problem: str = ""
+    refused: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The answer of ``cdme emit``."""
-        return {"sent": self.sent, "waiting": self.waiting, "problem": self.problem or None}
+        return {
+            "sent": self.sent,
+            "waiting": self.waiting,
+            "refused": self.refused,
+            "problem": self.problem or None,
+        }
 
 
 def keep_events(
@@ -53,7 +59,7 @@ def send_waiting(
 ) -> Published:
     """Send what waits in some databases, at most for ``seconds`` in all."""
     end = None if seconds is None else time.monotonic() + seconds
-    sent, left, problem = 0, 0, ""
+    sent, left, aside, problem, why = 0, 0, 0, "", ""
     for schema in schemas:
         events = outbox.waiting(execute, schema)
         if not events:
@@ -62,8 +68,13 @@ def send_waiting(
         if problem or rest == 0.0:
             left += len(events)
             continue
-        done = deliver(client or OpenLineageClient(), events, rest)
+        stuck = outbox.stuck_at(execute, schema)
+        done = deliver(client or OpenLineageClient(), events, rest, stuck)
         outbox.mark_sent(execute, schema, done.sent)
-        sent, left = sent + len(done.sent), left + len(events) - len(done.sent)
+        outbox.set_aside(execute, schema, done.refused)
+        outbox.note_stop(execute, schema, done.stopped_at)
+        sent, aside = sent + len(done.sent), aside + len(done.refused)
+        left += len(events) - len(done.sent) - len(done.refused)
         problem = done.problem
-    return Published(sent, left, problem)
+        why = done.refused[0][1] if done.refused and not why else why
+    return Published(sent, left, problem or why, aside)

@@ -15,6 +15,8 @@ class Collector:
         self.bodies: list[bytes] = []
         self.refused: list[bytes] = []
         self.status, self.delay = 200, 0.0
+        self.poison: dict[bytes, int] = {}
+        """What an event that holds these bytes is answered."""
         self._wake = threading.Event()
         owner = self
 
@@ -23,8 +25,9 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if owner.delay:
                     owner._wake.wait(owner.delay)
-                (owner.bodies if owner.status == 200 else owner.refused).append(body)
-                self.send_response(owner.status)
+                said = next((s for mark, s in owner.poison.items() if mark in body), owner.status)
+                (owner.bodies if said == 200 else owner.refused).append(body)
+                self.send_response(said)
                 self.end_headers()
 
             def log_message(self, *args: Any) -> None:

@@ -67,7 +67,9 @@ def test_a_collector_in_trouble(project: Project, collector: Collector, fault: s
     expected = waiting(project)
     done = emit(project)
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == {"sent": len(expected), "waiting": 0, "discarded": 0, "problem": None}
+    assert json.loads(done.stdout) == {
+        "sent": len(expected), "waiting": 0, "refused": 0, "discarded": 0, "problem": None,
+    }  # fmt: skip
     assert again.bodies == expected
     assert {body for body in collector.refused if body in first} <= set(first)
     if fault == "wrong":
@@ -88,6 +90,32 @@ def test_what_waits_goes_out_before_what_is_new(project: Project, collector: Col
     once = list(dict.fromkeys(collector.bodies))
     assert once[: len(kept)] == kept and len(once) == len(kept) + 4
     assert waiting(project) == []
+
+
+@pytest.mark.parametrize("status", [422, 501])
+def test_a_poisoned_event_holds_nothing_up(project: Project, collector: Collector, status: int) -> None:
+    """Refused by its status, or found out because what is behind it goes through."""
+    project.configure(vars={"cdme": {"emit": {"timeout": 30}}})
+    collector.poison[b'"name":"seed.shop.raw"'] = collector.poison[b'"name": "seed.shop.raw"'] = status
+    outcome = project.write(FILES).dbt("build")
+    if status == 501:  # that may be the collector: it waits for the next delivery, and the next
+        assert "EMIT_WAITING" in outcome.log and len(collector.bodies) == 1
+        assert json.loads(emit(project).stdout)["waiting"] == 5
+        assert emit(project, "--timeout", "60").exit_code == 1
+    else:
+        assert "EMIT_REFUSED" in outcome.log and "422" in outcome.log
+    assert len(collector.bodies) == 4 and waiting(project) == sorted(set(collector.refused), key=order)
+    answer = json.loads(emit(project).stdout)
+    assert (answer["sent"], answer["waiting"], answer["refused"]) == (0, 0, 2)
+    collector.poison.clear()
+    kept = waiting(project)
+    done = emit(project, "--refused")
+    assert (done.exit_code, json.loads(done.stdout)["sent"]) == (0, 2)
+    assert collector.bodies[4:] == kept and waiting(project) == []
+
+
+def order(body: bytes) -> str:
+    return str(json.loads(body)["eventType"] == "COMPLETE")
 
 
 def test_the_run_operation_sends_too(project: Project, collector: Collector) -> None:

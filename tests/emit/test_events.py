@@ -206,14 +206,14 @@ def test_runs_that_fail(project: Project, collector: Collector) -> None:
 
 
 def test_a_run_that_is_refused(project: Project, collector: Collector) -> None:
-    """Nothing of it ran; the command is told as failed, once."""
+    """Nothing of it ran: the command is told as failed, once, and its nodes as aborted."""
     project.write({"raw.csv": FILES["raw.csv"]}).dbt("seed")
     collector.take()
     head = "{{ config(materialized='table', meta={'cdme': {'budget': {'rows': 1}}}) }} "
     project.write({"big.sql": head + "select r.id from {{ ref('raw') }} r, {{ ref('raw') }} s"})
     project.dbt("run", ok=False)
     jobs = checked(collector.take())
-    assert ends(jobs) == {"dbt-run-shop": "FAIL"}
+    assert ends(jobs) == {"dbt-run-shop": "FAIL", "big": "ABORT"}
     message = jobs["dbt-run-shop"][-1]["run"]["facets"]["errorMessage"]["message"]
     assert message == "[BUDGET_EXCEEDED] the run is refused before any model ran: 1 finding"
     project.dbt("run", "--select", "nosuch")

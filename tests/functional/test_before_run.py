@@ -1,14 +1,14 @@
-"""Before the first model of a run the selected ones are judged; a refused run writes nothing."""
+"""Before the first model of a run the selected ones are judged; a refused run writes its ledger alone."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from tests.functional.project import Project
+from cdme_adapter.cli import cli
+from tests.functional.project import Project, release
 
 TABLE = "{{ config(materialized='table') }}"
 RAW = "id,grp,v\n1,a,10\n2,a,20\n3,b,\n"
@@ -18,8 +18,49 @@ def with_meta(meta: dict[str, Any], sql: str) -> str:
     return f"{{{{ config(materialized='table', meta={{'cdme': {meta!r}}}) }}}} {sql}"
 
 
-def content(project: Project) -> str:
-    return hashlib.sha256(Path(project.path).read_bytes()).hexdigest()
+def content(project: Project) -> Any:
+    """What is in the database beside the account: relations with their rows, and schemas."""
+    found = {}
+    with project.connect() as con:
+        for schema, table in con.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema <> 'cdme'"
+        ).fetchall():
+            found[schema, table] = con.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()
+        schemas = con.execute("SELECT schema_name FROM duckdb_schemas() ORDER BY ALL").fetchall()
+    return found, schemas
+
+
+def cdme(project: Project, *args: str) -> Any:
+    release()
+    found = ["--project-dir", str(project.root), "--profiles-dir", str(project.root)]
+    return CliRunner().invoke(cli, [*args, *found], catch_exceptions=False)
+
+
+def test_a_run_that_no_node_began_has_a_ledger(project: Project) -> None:
+    """Jinja that fails in every model, and a hook that fails before the first: of both there is one."""
+    project.write({"m.sql": f"{TABLE} select {{{{ nosuch() }}}} as x"})
+    outcome = project.dbt("run", ok=False)
+    assert outcome.status == {"m": "error"}
+    first = project.file_ledger()
+    assert [(n["node"], n["state"]) for n in first["nodes"]] == [("model.shop.m", "failed")]
+    assert "nosuch" in first["nodes"][0]["message"] and first["status"] == "FAILED"
+    project.write({"m.sql": f"{TABLE} select 1 as x", "v.sql": "select 1 as x"})
+    project.configure(
+        **{"on-run-start": ["{% if execute %}{{ exceptions.raise_compiler_error('no start') }}{% endif %}"]}
+    )
+    project.dbt("run", ok=False)
+    second = project.file_ledger()
+    assert {n["node"]: n["state"] for n in second["nodes"]} == {
+        "model.shop.m": "skipped", "model.shop.v": "skipped",
+    }  # fmt: skip
+    assert all("no start" in n["message"] for n in second["nodes"])
+    assert second["previous_hashes"] == {"shop": first["ledger_hash"]}
+    project.configure(**{"on-run-start": []})
+    project.dbt("run")
+    assert project.sql("SELECT status FROM cdme.runs ORDER BY started_at") == [
+        ("FAILED",), ("FAILED",), ("COMPLETE",),
+    ]  # fmt: skip
+    assert cdme(project, "ledger", "verify").exit_code == 0
 
 
 def seeded(project: Project) -> Project:
@@ -41,7 +82,7 @@ FAN = "select a.grp, b.id from {{ ref('raw') }} a join {{ ref('raw') }} b on a.g
         ({"key": "nosuch"}, "select * from {{ ref('raw') }}", "KEY_COLUMN_MISSING"),
     ],
 )
-def test_a_refused_run_runs_and_writes_nothing(
+def test_a_refused_run_runs_nothing_and_leaves_its_ledger(
     project: Project, meta: dict[str, Any], sql: str, code: str
 ) -> None:
     """Without the dbt package's hooks; not even the schema that dbt would create."""
@@ -52,13 +93,24 @@ def test_a_refused_run_runs_and_writes_nothing(
     })  # fmt: skip
     hook = {"on-run-start": ["create table if not exists hooked(i int)"]}
     project.configure(models={"shop": {"+schema": "marts"}}, **hook)
-    before, ledger = content(project), project.file_ledger()
+    before, tip = content(project), project.file_ledger()["ledger_hash"]
     outcome = project.dbt("run", ok=False)
     assert f"[{code}]" in outcome.text and "bad.sql" in outcome.text and "what to do:" in outcome.text
     assert "refused before any model ran" in outcome.text
     assert outcome.status == {}
     assert content(project) == before
-    assert project.file_ledger() == ledger
+    ledger = project.file_ledger()
+    assert ledger["status"] == "FAILED" and ledger["previous_hashes"] == {"shop": tip}
+    assert {n["node"]: n["state"] for n in ledger["nodes"]} == {
+        f"model.shop.{name}": "skipped" for name in ("bad", "good", "secret")
+    }
+    assert all("refused before any model ran" in n["message"] for n in ledger["nodes"])
+    assert {e["status"] for e in ledger["edges"]} == {"UNKNOWN"} and len(ledger["edges"]) >= 2
+    (finding,) = [f for f in ledger["findings"] if f["code"] == code]
+    assert (finding["severity"], finding["model"]) == ("error", "model.shop.bad")
+    assert (project.root / "target/cdme" / ledger["run_id"] / "proof/manifest.json").exists()
+    assert cdme(project, "ledger", "verify").exit_code == 0
+    assert cdme(project, "ledger").exit_code == 1
     # What is not selected refuses nothing.
     project.dbt("run", "--select", "good")
     assert project.one("select count(*) from main_marts.good") == 3
