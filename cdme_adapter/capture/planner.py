@@ -17,6 +17,7 @@ from sqlglot import exp
 from cdme_adapter import plugins
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.catalog import Catalog
+from cdme_adapter.capture.declared_functions import DeclaredFunctions
 from cdme_adapter.capture.plan import (
     HIDDEN,
     ROOT,
@@ -52,7 +53,7 @@ class Planner:
     """The state of one planning: counters, the nodes made so far, and the one being made."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self.catalog = catalog
+        self.catalog: Catalog = DeclaredFunctions(catalog)
         self.nodes: list[Node] = []
         self.clauses: list[Clause] = []
         self.flags: dict[str, Clause] = {}
@@ -207,7 +208,9 @@ class Planner:
         self.keys.append(())
         planned = plan()
         for key in self.keys.pop():  # of an ON inside parentheses: no row carries it
-            for relation in beneath(self, (key.port,))[0]:
+            relations, deeper = beneath(self, (key.port,))
+            self.consult_beside(deeper)
+            for relation in relations:
                 self.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "a subquery in ON")
         return planned, self._builders.pop().consulted
 

@@ -32,6 +32,16 @@ def cdme_capture_function(name: str, arguments: Sequence[str]) -> str | None:
 
 
 @hookspec
+def cdme_function(name: str) -> str | None:
+    """What a scalar or aggregate function is, where the database does not say it, or says it wrongly.
+
+    ``name`` is in lower case, without its schema. ``"scalar"``: the same arguments always give the same
+    value; ``"volatile"``: they may not; ``"aggregate"``: its value is made of the rows of a group. None
+    where the function is not known: then the database's word counts.
+    """
+
+
+@hookspec
 def cdme_witnesses(
     model: str, language: str, inputs: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]] | None:

@@ -64,7 +64,7 @@ def test_a_refused_lookup_costs_its_own_edge_alone(
     project.write({
         "raw.csv": FILES["raw.csv"],
         "other.csv": "id,w\n1,x\n3,y\n",
-        "m.sql": "{{ config(materialized='table') }} select id, (select max(w) from {{ ref('other') }} as o "
+        "m.sql": "{{ config(materialized='table') }} select id, (select max(w) from {{ ref('other') }} o "
         "where o.id = r.id) as w from {{ ref('raw') }} as r where id > 1",
     })  # fmt: skip
     made = Journey.make_plan

@@ -36,6 +36,12 @@ def cdme_capture_function(name: str, arguments: Sequence[str]) -> str | None:
 
 
 @hookimpl
+def cdme_function(name: str) -> str | None:
+    """Functions: ``random`` never varies (so says this plugin), and ``product`` may."""
+    return {"random": "scalar", "product": "aggregate", "abs": "volatile"}.get(name)
+
+
+@hookimpl
 def cdme_witnesses(
     model: str, language: str, inputs: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]] | None:

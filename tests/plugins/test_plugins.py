@@ -6,13 +6,17 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
 from cdme_adapter import plugins
+from cdme_adapter.capture.declared_functions import DeclaredFunctions
 from cdme_adapter.cli import cli
+from cdme_adapter.engines.duckdb import DuckDbCatalog
 from cdme_adapter.errors import ConfigError
 from tests.functional.project import Project, counts, release
+from tests.harness import capture
 from tests.plugins import example
 
 TABLE = "{{ config(materialized='table') }} "
@@ -26,6 +30,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
         "raw.csv": RAW,
         "sampled.sql": TABLE + "select * from {{ ref('raw') }} where v <> 'c' using sample 100%",
         "called.sql": TABLE + "select id from query_table('raw') where id > 1 -- {{ ref('raw') }}",
+        "joined.sql": TABLE + "select a.id from {{ ref('raw') }} as a join {{ ref('raw') }} as b "
+                      "on a.id = b.id + 1 and random() >= 0",
         "py.py": "def model(dbt, session):\n    dbt.config(materialized='table')\n"
                  "    return dbt.ref('raw').df()\n",
         "loud.sql": TABLE + "select id as LOUD from {{ ref('raw') }}",
@@ -35,7 +41,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 def exactness(project: Project) -> dict[str, tuple[str, object]]:
-    names = ("sampled", "called", "py")
+    names = ("sampled", "called", "joined", "py")
     rows = {name: project.ledger(name)["raw"] for name in names}
     return {name: (row["exactness"], counts(row)[:3]) for name, row in rows.items()}
 
@@ -52,6 +58,7 @@ def test_each_extension_point_acts(project: Project) -> None:
         assert exactness(project) == {
             "sampled": ("exact", (3, 2, 1)),
             "called": ("exact", (3, 2, 1)),
+            "joined": ("exact", (3, 3, 0)),
             "py": ("exact", (3, 3, 0)),
         }
         assert project.sql("select id from called order by 1") == [(2,), (3,)]
@@ -72,6 +79,38 @@ def test_each_extension_point_acts(project: Project) -> None:
         assert "[SHOUTING]" in project.dbt("run", ok=False).text
     finally:
         plugins.manager().unregister(example)
+
+
+def test_what_a_plugin_says_of_functions_goes_first() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t AS SELECT * FROM range(3) AS r(i)")
+        volatile = "SELECT abs(i) AS a FROM t WHERE abs(i) > 0"
+
+        def known() -> tuple[bool, bool, list[str]]:
+            asked = DeclaredFunctions(DuckDbCatalog(lambda q: connection.execute(q).fetchall(), str.format))
+            found = capture(connection, f"SELECT x.a FROM ({volatile}) AS x JOIN t ON abs(x.a) = t.i")
+            return asked.is_aggregate("product"), asked.is_aggregate("nosuch"), found.coarse
+
+        assert known() == (True, False, [])
+        plugins.manager().register(example, "example")
+        try:
+            assert known()[2] == ["a volatile function in JOIN t ON abs(x.a) = t.i"]
+        finally:
+            plugins.manager().unregister(example)
+        plugins.manager().register(Odd(), "odd")
+        try:
+            with pytest.raises(ConfigError, match="calls abs\\(\\) 'strange'"):
+                known()
+        finally:
+            plugins.manager().unregister(name="odd")
+
+
+class Odd:
+    """A plugin with a word of its own."""
+
+    @plugins.hookimpl
+    def cdme_function(self, name: str) -> str:
+        return "strange"
 
 
 class Broken:

@@ -255,7 +255,9 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bo
     if kind == "SEMI":
         planner.consult_beside(consulted)
         if _beside_outer(join) or not look_at_partners(planner, join, left, right, using):
-            for relation in beneath(planner, right.ports)[0]:
+            relations, deeper = beneath(planner, right.ports)
+            planner.consult_beside(deeper)
+            for relation in relations:
                 planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "SEMI JOIN")
     if kind in ("SEMI", "ANTI"):
         return _filtering(planner, join, kind, left, right, condition, using)
