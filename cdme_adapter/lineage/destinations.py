@@ -31,6 +31,7 @@ class Destinations:
         self.source, self.target, self.ordinals = source, target, ordinals
         self._layers: Layers | None = None
         self._outputs: dict[int, tuple[int, list[int]]] | None = None
+        self._shown: dict[int, dict[str, Any]] = {}
 
     def _start(self) -> Layer:
         return each(self.scratch, self.ordinals)
@@ -44,8 +45,22 @@ class Destinations:
             self._layers = walk.run(self.source, self._start(), lambda n: self.down.get(n, []))
         return self._layers.get((node, Role.DIRECT))
 
-    def reached(self, node: Node, at: int, test: str = "true") -> list[int]:
-        """The ordinals at a node that descend from the record at a place, where a test holds."""
+    def first(self, node: Node, places: list[int], among: str) -> dict[int, int]:
+        """For the records at some places their first descendant at a node that is in ``among``, a
+        SELECT of (i); one statement for all of them."""
+        layer = self.layer(node)
+        if layer is None or not layer.count:
+            return {}
+        rows = self.ctx.store.rows(
+            f"SELECT t.tag, min(t.ord) FROM {layer.in_table(self.scratch)} t"
+            f" SEMI JOIN ({among}) f ON f.i = t.ord GROUP BY t.tag"
+        )
+        by_tag = dict(rows)
+        found = {at: by_tag.get(layer.owner.get(at, -1)) for at in places}
+        return {at: ordinal for at, ordinal in found.items() if ordinal is not None}
+
+    def reached(self, node: Node, at: int, test: str) -> list[int]:
+        """The ordinals at a node that descend from the record at a place, where a test over ``t`` holds."""
         layer = self.layer(node)
         if layer is None or not layer.count or at not in layer.owner:
             return []
@@ -59,12 +74,13 @@ class Destinations:
         """Into how many records of the target a record went, and what multiplied it."""
         if self._outputs is None:
             self._outputs = self._count_outputs()
+            every = {o for _, ordinals in self._outputs.values() for o in ordinals}
+            self._shown = self.ctx.show(self.target, sorted(every))
         count, ordinals = self._outputs.get(at, (0, []))
-        shown = self.ctx.show(self.target, ordinals)
         found: dict[str, Any] = {
             "relation": self.target.relation,
             "count": count,
-            "records": [shown[o] for o in ordinals],
+            "records": [self._shown[o] for o in ordinals],
         }
         if count > 1:
             found["fan_out"] = self._fan_out(at)

@@ -138,10 +138,7 @@ def fetch_records(store: Store, table: Table, ordinals: Iterable[int]) -> dict[i
     if not wanted:
         return {}
     selected = ", ".join(c.sql("r") for c in table.columns)
-    plain = table.numbered and table.consecutive
-    places = [ordinal + table.low for ordinal in wanted] if plain else wanted
-    place = "r.rowid" if plain else table.ordinal
-    rows = store.rows(*_at(f"SELECT {table.ordinal}, {selected} FROM {table.source}", place, places, plain))
+    rows = store.rows(*at_places(f"SELECT {table.ordinal}, {selected} FROM {table.source}", table, wanted))
     return {row[0]: table.record(row[1:]) for row in rows}
 
 
@@ -152,6 +149,13 @@ def fetch_keys(store: Store, generation: Generation, ordinals: Iterable[int]) ->
         return {}
     select = f"SELECT k.ordinal, k.key FROM {generation.store}.store_keys k"
     return dict(store.rows(*_at(select, "k.ordinal", wanted, True, f"k.generation = {generation.id}")))
+
+
+def at_places(select: str, table: Table, wanted: list[int]) -> tuple[str, list[list[int]] | None]:
+    """A SELECT over a table's source, kept to some ordinals (ascending), with its parameters."""
+    plain = table.numbered and table.consecutive
+    places = [ordinal + table.low for ordinal in wanted] if plain else wanted
+    return _at(select, "r.rowid" if plain else table.ordinal, places, plain)
 
 
 def _at(
