@@ -217,6 +217,37 @@ class Questions:
             self.context(), model, run=run, history=history, limit=limit, keeps=keeps, export=export
         )
 
+    def witnesses(self, model: str, where: str | None = None, *, to: str, role: str = "direct") -> Any:
+        """A DuckDB relation of the records of ``to`` behind records of ``model``, whole and each once.
+
+        It lives as long as the connection; ``.arrow()``, ``.df()`` or more SQL go on from it. Raises
+        QuestionError where the records are not known (OPAQUE) or no longer there (STALE_INPUT).
+        """
+        from cdme_adapter.lineage import frames
+        from cdme_adapter.lineage.trace import TraceQuestion
+
+        with self._asked_about(model) as ctx:
+            return self._table(frames.witnesses(ctx, TraceQuestion(model, where, to, role)))
+
+    def descendants(self, relation: str, where: str | None = None, *, of: str, role: str = "direct") -> Any:
+        """A DuckDB relation of the records of ``of`` that were made from records of ``relation``."""
+        from cdme_adapter.lineage import frames
+        from cdme_adapter.lineage.impact import ImpactQuestion
+
+        return self._table(frames.descendants(self.context(), ImpactQuestion(relation, where, role), of))
+
+    def fates(self, model: str, input: str, where: str | None = None) -> Any:
+        """A DuckDB relation of records of ``input`` with what became of them in ``model``: class,
+        first_lost_at, kind, sql, verdict, file and line before the record's own columns."""
+        from cdme_adapter.lineage import frames
+        from cdme_adapter.lineage.explain import ExplainQuestion
+
+        with self._asked_about(model) as ctx:
+            return self._table(frames.fates(ctx, ExplainQuestion(model, input, where)))
+
+    def _table(self, name: str) -> Any:
+        return self.con.sql(f"FROM {name}")
+
     def relation(self, query: str) -> Any:
         """A DuckDB relation of one SELECT, for ``.arrow()``, ``.df()`` or more SQL.
 

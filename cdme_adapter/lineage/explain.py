@@ -72,6 +72,23 @@ def explain(ctx: Context, question: ExplainQuestion) -> dict[str, Any]:
     }
 
 
+def judged(ctx: Context, question: ExplainQuestion, scratch: Scratch) -> tuple[Node, Fates, str]:
+    """The input's node, the fates of its records and the table (ord, code) of them; for an input on a
+    direct way. Raises QuestionError where there is none."""
+    model, generation = ctx.stored_model(question.model)
+    target = ctx.graph.node(model, generation.id)
+    source, down, consulted = _between(ctx, target, ctx.resolve(question.input, "relation"))
+    if consulted:
+        raise QuestionError(
+            f"{source.relation} is only consulted by {model}: its records have no class",
+            code="CONSULTED",
+            remedy="`explain` lists them",
+        )
+    asked = _select(ctx, question, source, scratch)
+    fates = Fates(ctx, scratch, ordered(source, lambda node: down.get(node, [])), down, asked)
+    return source, fates, fates.table()
+
+
 def _between(ctx: Context, target: Node, wanted: str) -> tuple[Node, Down, bool]:
     """The input's node, the hops from it to the target, and whether it is only consulted."""
     for roles in ((Role.DIRECT,), tuple(Role)):

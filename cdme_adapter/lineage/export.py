@@ -36,7 +36,7 @@ def export_layers(
             continue
         path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', node.relation)}.{kind}"
         made = ctx.store.rows(
-            f"COPY ({_masked(table)} JOIN ({' UNION '.join(selects)}) w"
+            f"COPY ({masked_select(table)} JOIN ({' UNION '.join(selects)}) w"
             f" ON {table.ordinal} = w.ord ORDER BY w.ord)"
             f" TO {literal(str(path))} ({_options(kind)})"
         )
@@ -48,7 +48,8 @@ def _options(kind: str) -> str:
     return {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}.get(kind, "FORMAT parquet")
 
 
-def _masked(table: Table) -> str:
+def masked_select(table: Table, more: str = "") -> str:
+    """A SELECT of a table's records, after ``more`` columns, with masked columns masked."""
     columns = []
     for column in table.columns:
         name = quote(column.name)
@@ -56,4 +57,4 @@ def _masked(table: Table) -> str:
             columns.append(f"CASE WHEN r.{name} IS NOT NULL THEN {literal(MASK)} END AS {name}")
         else:
             columns.append(f"r.{name}")
-    return f"SELECT {', '.join(columns)} FROM {table.source}"
+    return f"SELECT {more}{', '.join(columns)} FROM {table.source}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,22 +38,15 @@ class ImpactQuestion:
 
 def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
     """The answer of docs/commands.md, ``impact``."""
-    relation = ctx.resolve(question.relation)
-    generation = _present(ctx, relation)
-    start, fresh = _starts(ctx, generation)
-    with Scratch(ctx.store.con) as scratch, ByKey(ctx) as by_key:
-        down = _Downstream(ctx, question.role, start, fresh, by_key)
-        asked = Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
+    with Scratch(ctx.store.con) as scratch, reached(ctx, scratch, question) as found:
+        relation, down, layers, asked = found.relation, found.down, found.layers, found.asked
         count = asked.count
         picked = asked.first(question.limit)
-        walk = Walk(ctx.graph, scratch, forward=True)
-        whole = asked.together()
-        layers = down.run(walk, whole)
         reaches = totals(ctx, layers)
-        apart = layers if count == 1 else down.run(walk, each(scratch, picked))
+        apart = layers if count == 1 else down.run(found.walk, each(scratch, picked))
         records = _records(ctx, question, down.start, picked, apart)
-        files = _export(ctx, scratch, question, start, whole, layers)
-    reached = {entry["relation"] for entry in reaches} | ({relation} if count else set())
+        files = _export(ctx, scratch, question, down.start, asked.together(), layers)
+    named = {entry["relation"] for entry in reaches} | ({relation} if count else set())
     stale, ends = down.staleness(ctx, layers)
     return {
         "relation": relation,
@@ -61,10 +56,34 @@ def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
         "truncated": count > len(records) or any(is_cut(r["reaches"]) for r in records),
         "records": records,
         "totals": reaches,
-        "views": views_of(ctx.manifest, reached),
-        "exposures": exposures_of(ctx.manifest, reached),
+        "views": views_of(ctx.manifest, named),
+        "exposures": exposures_of(ctx.manifest, named),
         **({"files": files} if question.export else {}),
     }
+
+
+@dataclass
+class Found:
+    """What the records of one relation reach together, and how to ask for some of them."""
+
+    relation: str
+    asked: Asked
+    walk: Walk
+    down: _Downstream
+    layers: Layers
+
+
+@contextmanager
+def reached(ctx: Context, scratch: Scratch, question: ImpactQuestion) -> Iterator[Found]:
+    """What the records that match reach; good as long as the context is open."""
+    relation = ctx.resolve(question.relation)
+    generation = _present(ctx, relation)
+    start, fresh = _starts(ctx, generation)
+    with ByKey(ctx) as by_key:
+        down = _Downstream(ctx, question.role, start, fresh, by_key)
+        asked = Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
+        walk = Walk(ctx.graph, scratch, forward=True)
+        yield Found(relation, asked, walk, down, down.run(walk, asked.together()))
 
 
 def _present(ctx: Context, relation: str) -> Generation:

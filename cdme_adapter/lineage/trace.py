@@ -37,7 +37,7 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         asked = Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
         count = asked.count
         picked = asked.first(question.limit)
-        layers, ends = _walk(ctx, question, start, scratch, each(scratch, picked))
+        layers, ends = walked(ctx, question, start, scratch, each(scratch, picked))
         asked_for = {key: layer for key, layer in layers.items() if key[0] in ends}
         witnessed = _witnessed(layers, start, ctx)
         reached = collect(ctx, asked_for, question.limit)
@@ -60,7 +60,7 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
     }
 
 
-def _walk(
+def walked(
     ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, origins: Layer
 ) -> tuple[Layers, set[Node]]:
     """The layers behind the origins, and the nodes that the question is about."""
@@ -96,7 +96,7 @@ def _totals(
     """What stands behind all records that match together, each record counted once."""
     if not question.fetch:
         return []
-    layers, ends = _walk(ctx, question, start, scratch, asked.together())
+    layers, ends = walked(ctx, question, start, scratch, asked.together())
     return totals(ctx, {key: layer for key, layer in layers.items() if key[0] in ends})
 
 
