@@ -52,6 +52,9 @@ def fates(ctx: Context, question: ExplainQuestion) -> str:
             fate = found.decode(code)
             reason = fate.reason
             said: list[Any] = [fate.name, fate.model, *([None] * 5)]
+            if fate.failure is not None:
+                failure = fate.failure
+                said[2:] = [failure.failure_type, failure.sql, None, failure.file, failure.line]
             if reason is not None:
                 said[2:] = [reason.kind.value, reason.sql, fate.verdict, reason.file, reason.line]
             rows.append(f"({code}, {', '.join(_literal(value) for value in said)})")
