@@ -162,6 +162,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             selected=selected_ids(),
             pseudonyms=pseudonyms_of(manifest, target_path, self._cdme_side_execute),
         )
+        self.connections.redacted = run.pseudonyms.redacted if run.pseudonyms.active else None
         if run.pseudonyms.keyed:
             self._cdme_side_execute(run.pseudonyms.session())
         # Every option of every selected node is read before the first model runs.
@@ -395,9 +396,11 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         fetch: bool, limit: int | None,
     ) -> Any:  # fmt: skip
         """Build the model plain in a fresh transaction, after what its hooks had done in it."""
-        logger.debug(f"capture of {journey.node.id} failed: {error}")
+        reason = _as_capture_error(error, self._cdme_begin().pseudonyms.redacted)
+        logger.debug(f"capture of {journey.node.id} failed: {reason.message}")
         self.connections.rollback_if_open()
         self.connections.begin()
+        journey.refuse(reason)
         journey.prepare_errors()
         for statement, bindings in done:
             delta = getattr(self._cdme_thread, "delta", None)
@@ -410,7 +413,6 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         else:
             result = self._cdme_uncaptured(journey, armed, sql, False, fetch, limit)
         journey.entries.clear()
-        journey.refuse(_as_capture_error(error, self._cdme_begin().pseudonyms.redacted))
         return result
 
     def submit_python_job(self, parsed_model: dict[str, Any], compiled_code: str) -> Any:

@@ -9,12 +9,15 @@ before creation!". So whatever reads or sets the environment runs on the base cl
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dbt.adapters.contracts.connection import Connection
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments import Environment
 from dbt.adapters.exceptions import FailedToConnectError
+from dbt_common.exceptions import DbtRuntimeError
 
 from cdme_adapter.errors import held
 
@@ -50,6 +53,26 @@ class CdmeConnectionManager(DuckDBConnectionManager):
         DuckDBConnectionManager.close_all_connections()
 
     _journals = threading.local()
+    redacted: Callable[[str], str] | None = None
+    """Of a project with personal columns: takes values out of the engine's messages, for dbt logs them."""
+
+    @contextmanager
+    def exception_handler(self, sql: str, connection_name: str = "master") -> Iterator[None]:
+        """dbt-duckdb's own, whose messages and log quote no values of a project with personal columns."""
+        hide = self.redacted
+        if hide is None:
+            with super().exception_handler(sql, connection_name):
+                yield
+            return
+        try:
+            with super().exception_handler(sql, connection_name):
+                try:
+                    yield
+                except Exception as error:
+                    raise DbtRuntimeError(hide(str(error))) from None
+        except DbtRuntimeError:
+            self.rollback_if_open()
+            raise
 
     def begin(self) -> Any:
         """Open a transaction and begin to note what is executed in it."""

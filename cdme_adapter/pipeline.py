@@ -119,6 +119,8 @@ class Journey:
     """The SELECTs of the views that the plan was made of, by id."""
     hidden: Callable[[str], Hidden] = lambda node: {}
     """The SQL that stands for personal columns of a node, by column."""
+    redacted: Callable[[str], str] = str
+    """An engine's message without the values in it, where the project has personal columns."""
 
     @property
     def place(self) -> Place:
@@ -396,9 +398,11 @@ class Journey:
             ]
             store.chain(edge, path, maps)
         write_sources(execute, store, self, edge, self.plan.relations[account.relation], seen, account)
-        if account.lost_chunks and account.lost == opened(account.lost_chunks):
+        if not account.reasons:
+            pass  # nothing is filtered: what was lost, if anything, is in error
+        elif account.lost_chunks and account.lost == opened(account.lost_chunks):
             store.filtered_chunks(edge, self._by_rank(account, account.lost_chunks, "chunk, n, bits"))
-        elif account.lost and account.reasons:
+        elif account.lost:
             store.filtered(edge, self._by_rank(account, account.lost, "i"))
         used = {clause for clause, _, _ in account.reasons}
         store.reasons([self._reason_row(edge, account.relation, clause) for clause in sorted(used)])

@@ -21,6 +21,18 @@ VARIABLE = "CDME_PII_KEY"
 FILE = "cdme_pii.key"
 LEFT_OUT = "***"
 _SESSION = "cdme_pii_key"
+_ERROR = re.compile(
+    r"\b(Binder|Catalog|Parser|IO|TransactionContext|Permission|Interrupt|Settings|Out of Memory|[A-Z]\w+"
+    r"(?: (?:Input|Type|Range|of Range|by Zero|implemented))?) Error:(?! in )"
+)
+_NO_VALUES = {
+    "Binder", "Catalog", "Parser", "IO", "TransactionContext", "Permission", "Interrupt", "Settings",
+    "Compilation", "Database", "Runtime", "Out of Memory",
+}  # fmt: skip
+"""The engine's and dbt's classes of errors that no row causes: they speak of names, SQL and files."""
+_CSV_LINE = re.compile(r"\s*CSV Error on Line: (\d+)\s*$", re.M)
+_CAST = re.compile(r"when casting from source column (\w+)\s*(?=\n\nLINE|\Z)")
+_SQL = re.compile(r"(?<=\n\n)LINE \d+: [^\n]*\n *\^+\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -54,10 +66,28 @@ class Pseudonyms:
     def redacted(self, message: str) -> str:
         """An engine's message without the values that it quotes: these may be anybody's.
 
-        >>> Pseudonyms(active=True).redacted("Could not convert string 'ann@x.org' to INT32")
-        "Could not convert string '***' to INT32"
+        Of an error that rows caused nothing is kept but its class, the column and the SQL that it points
+        to; a value may hold anything, so what is kept is what is known to be none.
+
+        >>> hide = Pseudonyms(active=True).redacted
+        >>> hide("Conversion Error: Could not convert string 'ann@x.org' to INT32")
+        'Conversion Error: ***'
+        >>> hide("Binder Error: Table t has no column 'nmae'")
+        "Binder Error: Table t has no column '***'"
         """
-        return re.sub(r"'[^']*'", f"'{LEFT_OUT}'", message) if self.active else message
+        if not self.active:
+            return message
+        found = _ERROR.search(message)
+        if found is None or found.group(1) in _NO_VALUES:
+            return re.sub(r"'[^']*'", f"'{LEFT_OUT}'", message)
+        rest = message[found.end() :]
+        line, column, sql = _CSV_LINE.match(rest), _CAST.search(rest), _SQL.search(rest)
+        kept = [
+            f" CSV Error on Line: {line.group(1)}" if line else "",
+            f" when casting from source column {column.group(1)}" if column else "",
+            f"\n\n{sql.group(0)}" if sql else "",
+        ]
+        return f"{message[: found.end()]} {LEFT_OUT}{''.join(kept)}"
 
     def session(self) -> str:
         """The statement that gives a connection the key: never part of a query, nor of its log."""

@@ -144,6 +144,7 @@ class Run:
             self.run_id, node, config, self.nodes, self.generations, compiled, self.view_texts,
             list(findings), batch=batch, hidden=self.pseudonyms.hidden,
             ordered=self.ordered.get(node.id, "").strip() == compiled.strip() != "",
+            redacted=self.pseudonyms.redacted,
         )  # fmt: skip
         begin(journey)
         return journey

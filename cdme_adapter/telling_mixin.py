@@ -28,6 +28,8 @@ class TellingMixin(metaclass=AdapterMeta):
 
     def _cdme_tell_outcomes(self, outcomes: dict[str, Outcome], failure: BaseException | None) -> None:
         """The events of a command without a ledger: ``dbt test``, or a run that was refused."""
+        if type(failure).__name__ == "ResultExit":  # dbt's word for nodes that failed: outcomes say it
+            failure = None
         if self._cdme_told == invocation_id() or not (outcomes or failure) or not is_configured():
             return
         try:

@@ -48,7 +48,8 @@ def account_view(
         timer.cancel()
         with contextlib.suppress(Exception):
             plain("ROLLBACK")
-        _unknown(journey, str(error).strip().splitlines()[0], plain, write)
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        _unknown(journey, journey.redacted(first), plain, write)
     finally:
         timer.cancel()
         handle.close()

@@ -130,7 +130,7 @@ def _audit_reason(
             f" JOIN {table.source} ON {table.ordinal} = f.i ORDER BY 1"
         )
     except duckdb.Error as error:
-        why = f"{reason.sql} cannot be evaluated: {str(error).splitlines()[0]}"
+        why = f"{reason.sql} cannot be evaluated: {ctx.masking.message(error)}"
         return Audit(edge.input, "reason", 0, "unknown", why)
     wrong = tuple({"rowid": i} for i, verdict, seen in rows if verdict != seen)
     if not wrong:

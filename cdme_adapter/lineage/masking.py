@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from cdme_adapter.pii import of_manifest
 from cdme_adapter.project import Manifest
+from cdme_adapter.pseudonyms import Pseudonyms
 
 
 class Masking:
@@ -26,3 +27,8 @@ class Masking:
     def of(self, relation: str) -> frozenset[str]:
         """The masked columns of a relation, in lower case."""
         return frozenset() if self.show_pii else self._personal.of(relation)
+
+    def message(self, error: Exception) -> str:
+        """The first line of an engine's error, without values where the project has personal columns."""
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return Pseudonyms(active=self._personal.anything and not self.show_pii).redacted(first)

@@ -133,7 +133,7 @@ def _evaluate(ctx: Context, con: Any, view: NodeInfo, place: str) -> None:
     except Exception as error:
         _roll_back(execute)
         raise QuestionError(
-            f"{view.id} stores no records, and cannot be evaluated now: {str(error).splitlines()[0]}",
+            f"{view.id} stores no records, and cannot be evaluated now: {ctx.masking.message(error)}",
             code="NOT_EVALUATED",
             remedy="run `dbt build`, or ask for a model that reads it",
         ) from error

@@ -161,7 +161,7 @@ class Replay:
             try:
                 runner.execute(f"CREATE TEMP TABLE __cdme_out AS {self.sql}")
             except duckdb.Error as error:
-                return self._failed(str(error).splitlines()[0])
+                return self._failed(self.ctx.masking.message(error))
             return self._compare(runner, table, ordinal)
 
     def _failed(self, message: str) -> Outcome:

@@ -19,6 +19,8 @@ FILES = {
     "raw.csv": RAW,
     "plain.sql": model({"refine": [POSITIVE], "key": "id"},
                        "select id, k, v from {{ ref('raw') }} where id > 3"),
+    "nothing_filtered.sql": model({"refine": [POSITIVE]},
+                                  "select id, k, v from {{ ref('raw') }} where id >= 0"),
     "grouped.sql": model({"refine": [{"name": "few", "expression": "n < 7"}]},
                          "select k, count(*) as n from {{ ref('plain') }} group by k"),
     "fanned.sql": model({"refine": [{"name": "not_both", "expression": "side <> 'b' or id % 2 = 0"}]},

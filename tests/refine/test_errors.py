@@ -68,6 +68,11 @@ def test_a_bad_record_is_in_the_errors_and_not_in_the_table(shop: Shop) -> None:
     assert shop.counts("plain") == (len(good), 4, len([i for i in BAD if i > 3]), 0, "BALANCED")
 
 
+def test_a_clause_that_removes_nothing_stands_beside_a_refinement(shop: Shop) -> None:
+    assert shop.counts("nothing_filtered") == (40 - len(BAD), 0, len(BAD), 0, "BALANCED")
+    assert set(shop.errors("nothing_filtered", "(record->>'id')::int")) == BAD
+
+
 def test_an_error_record_says_everything(shop: Shop) -> None:
     row = shop.project.sql(
         "SELECT input, input_key, failure_type, offending_values, source_entity, source_epoch,"
