@@ -76,7 +76,7 @@ def _models(ctx: Context) -> list[str]:
 def _entry(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
     generation, reject = row.pop("generation"), row.pop("reject")
     sources = _sources(ctx, generation, reject)
-    masked = ctx.masking.of(row["model"])
+    masked = ctx.masking.of(row["model"]).union(*(ctx.masking.of(s["input"]) for s in sources))
     for name in ("offending_values", "record"):
         row[name] = _masked(row[name], masked)
     row["failed"] = list(row["failed"] or ())

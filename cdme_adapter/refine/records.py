@@ -90,7 +90,8 @@ def _value(name: str, kind: str, hidden: Hidden) -> str:
 class InputErrors:
     """Records of one stored input that a model kept out.
 
-    ``rows`` is a FROM item of (i, clause), i being row ids; ``count`` is the input's records.
+    ``rows`` is a FROM item of (i, clause), i being row ids; ``count`` is the input's records; ``hidden``
+    are the input's own personal columns.
     """
 
     relation: str
@@ -99,13 +100,15 @@ class InputErrors:
     count: int
     ordinals: Ordinals
     checks: Mapping[int, Check]
+    hidden: Hidden
 
 
 def write_input_records(
     execute: Execute, store: StoreWriter, run_id: str, model: str, generation: int, found: InputErrors,
-    hidden: Hidden, offset: int,
+    offset: int,
 ) -> None:  # fmt: skip
     """Keep input records that were kept out; their numbers and ordinals stay in a temporary table."""
+    hidden = found.hidden
     columns = columns_of(execute, f"SELECT * FROM {found.relation}")
     names = {c: literal(check.name) for c, check in found.checks.items()}
     failure = f"CASE clause {' '.join(f'WHEN {c} THEN {name}' for c, name in names.items())} END"

@@ -207,7 +207,7 @@ class Refinery:
         self.begin(store, run_id)
         offset = (self.emission.rejected if self.emission else 0) + self.input_rejected
         self.input_rejected += found.errors
-        write_input_records(execute, store, run_id, self.node.id, generation, found, self.hidden(), offset)
+        write_input_records(execute, store, run_id, self.node.id, generation, found, offset)
         return f"(SELECT {ORDINAL} + {offset} AS o, i FROM temp.{INPUT_REJECTS})"
 
     @property

@@ -36,6 +36,7 @@ def write_sources(
             account.input_count,
             ordinals(execute, info.quoted),
             checks,
+            journey.hidden(info.id),
         )
         written = journey.refinery.write_inputs(execute, store, journey.run_id, journey.generation, found)
         if written:

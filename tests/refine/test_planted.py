@@ -65,7 +65,7 @@ models:
   columns:
   - {name: name, data_tests: [unique, {accepted_values: {arguments: {values: [Ann]}}}]}
 """,
-    "constrained.sql": model({}, "select name from {{ ref('people') }}"),
+    "constrained.sql": model({}, "select left(name, 8) as name from {{ ref('people') }}"),
 }  # fmt: skip
 
 
