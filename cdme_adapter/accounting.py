@@ -117,6 +117,8 @@ class LedgerEntry:
     reasons: tuple[ReasonCount, ...] = ()
     unused_count: int | None = None
     why: str = ""
+    seconds: float | None = None
+    """How long settling and writing this edge took; None where it was not told apart."""
 
 
 def judge(

@@ -329,14 +329,23 @@ class Journey:
         """Write the edges of every input and note their entries."""
         assert self.plan is not None
         for account in accounts:
+            began, before = time.perf_counter() - account.seconds, len(self.entries)
             self._write_account(execute, store, account)
+            self._note_seconds(before, began)
         for consulted in self.plan.consulted:
+            began, before = time.perf_counter(), len(self.entries)
             self._write_consulted(execute, store, consulted.relation, consulted.role,
                                   consulted.exactness, consulted.why)  # fmt: skip
             if consulted.role is Role.INDIRECT and self.beside is not None:
                 self._write_beside(store, consulted.relation, self.beside.found.get(consulted.relation, ()))
+            self._note_seconds(before, began)
         if self.beside is not None and self.increment is None:
             self.beside.clean()
+
+    def _note_seconds(self, first: int, began: float) -> None:
+        """Give the entries from ``first`` on the time since ``began``."""
+        seconds = time.perf_counter() - began
+        self.entries[first:] = [replace(entry, seconds=seconds) for entry in self.entries[first:]]
 
     def settle_beside(self, execute: Execute, changing: frozenset[str]) -> None:
         """Find what takes part indirectly, while the inputs are as the query saw them.

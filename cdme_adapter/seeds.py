@@ -6,9 +6,11 @@ is not assumed: the file is read a second time and compared, row by row.
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
-from cdme_adapter.accounting import LedgerEntry, judge
+from cdme_adapter.accounting import LedgerEntry, Status, judge
 from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import literal
@@ -17,12 +19,14 @@ from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.provenance import Exactness, Role, stable_id
 from cdme_adapter.refine.seeds import refine_seed, write_seed_sources
 from cdme_adapter.store.writer import Generation, StoreWriter
+from cdme_adapter.watch import account_seed
 
 
 def settle_seed(
     journey: Journey, execute: Execute, store: StoreWriter, target: Target, seed: dict[str, Any]
 ) -> None:
     """Account for the file of a seed in the seed's own transaction."""
+    began = time.perf_counter()
     source = f"file.{seed['shown']}"
     reader = _reader(execute, target, seed, journey.refinery is not None)
     count = int(execute(f"SELECT count(*) FROM {reader}")[0][0])
@@ -53,6 +57,11 @@ def settle_seed(
             count - contributed - wrong if same else None, 0, journey.output_count, status, (), 0, why,
         )
     )  # fmt: skip
+    if same and not account_seed(journey, execute, source, reader, target.quoted, errors.low):
+        journey.entries[-1] = replace(journey.entries[-1], status=Status.UNBALANCED)
+    seconds = time.perf_counter() - began
+    journey.seconds["settle"] = seconds
+    journey.entries[-1] = replace(journey.entries[-1], seconds=seconds)
     journey.captured = True
 
 

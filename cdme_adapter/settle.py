@@ -11,6 +11,7 @@ that it lost and for little else.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 
 from cdme_adapter.accounting import Kind, Verdict
@@ -74,6 +75,8 @@ class InputAccount:
     reached: str = ""
     lost_chunks: str | None = None
     """The same as ``lost``, in chunks: a FROM item of (clause, verdict, chunk, n, bits)."""
+    seconds: float = 0.0
+    """How long judging it took."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,16 @@ class Settlement:
             if self._consumers(node.name):  # else only subqueries read it: it takes no direct part
                 self._judge(node.name, self.sets.universe(f"temp.{node.name}"))
         return [
-            self._account(relation, self.sets.universe(info.quoted))
+            self._timed(relation, info.quoted)
             for relation, info in self.plan.relations.items()
             if relation not in self.plan.whole and self._consumers(relation)
         ]
+
+    def _timed(self, relation: str, quoted: str) -> InputAccount:
+        """The account of an input, with the time that it took."""
+        began = time.perf_counter()
+        account = self._account(relation, self.sets.universe(quoted))
+        return replace(account, seconds=time.perf_counter() - began)
 
     def error_paths(self) -> dict[str, tuple[Chain, ...]]:
         """Only the ways from the rejected rows to the inputs: for a model that is stopped."""

@@ -35,6 +35,7 @@ def telemetry_line(journey: Journey, state: str) -> str:
                 "input": entry.input,
                 "role": entry.role.value,
                 "status": entry.status.value,
+                "settle_seconds": None if entry.seconds is None else round(entry.seconds, 6),
                 **{f"{name}_count": getattr(entry, f"{name}_count") for name in _COUNTS},
             }
             for entry in journey.entries

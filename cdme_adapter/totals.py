@@ -97,6 +97,33 @@ def measure(
     return found
 
 
+def measure_file(
+    execute: Execute, file: str, table: str, columns: dict[str, bool], bad: str = ""
+) -> list[Total]:
+    """The totals of a file's records that stand in ``table``, and of those that ``bad``, a FROM item of
+    (i), says were rejected; each is summed where it lies."""
+    numbered = f"(SELECT *, row_number() OVER () - 1 AS __cdme_i FROM {file})"
+    parts = [(INPUT, file), (CONTRIBUTED, table)]
+    if bad:
+        parts.append((ERROR, f"(SELECT r.* FROM {numbered} AS r JOIN {bad} AS b ON r.__cdme_i = b.i)"))
+    names, found = list(columns), []
+    sums = ", ".join(
+        f"CAST({_sum(n, columns[n])} AS VARCHAR), count({quote(n)}), "
+        + ("NULL" if columns[n] else f"fsum(abs({quote(n)}))")
+        for n in names
+    )
+    for kind, rows in parts:
+        records, *values = execute(f"SELECT count(*), {sums} FROM {rows}")[0]
+        for n, name in enumerate(names):
+            total, there, size = values[3 * n : 3 * n + 3]
+            found.append(
+                Total(
+                    name, kind, None, None, records, records - there, total, columns[name], float(size or 0)
+                )
+            )
+    return found
+
+
 def _sum(name: str, exact: bool) -> str:
     return f"sum({quote(name)})" if exact else f"fsum({quote(name)})"
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from cdme_adapter.accounting import Verdict
 from cdme_adapter.drift import judge_changes
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.rows import quote
 from cdme_adapter.errors import Finding
 from cdme_adapter.settle import InputAccount
 from cdme_adapter.store.writer import StoreWriter
-from cdme_adapter.totals import measure, numeric_columns, wrong_totals
+from cdme_adapter.totals import Total, measure, measure_file, numeric_columns, wrong_totals
 
 if TYPE_CHECKING:
     from cdme_adapter.pipeline import Journey
 
+ROW, REJECTS = "__cdme_row", "cdme_rejects"
 SEVERITIES = {"error": "error", "warn": "warn", "off": "info"}
 
 
@@ -31,14 +33,35 @@ def account_totals(journey: Journey, execute: Execute, account: InputAccount) ->
         _say(journey, "CONTROL_TOTAL_TYPE", f"{', '.join(refused)} of {account.relation} cannot be summed")
     if not columns:
         return True
-    found = measure(execute, relation, columns, account)
-    journey.totals[account.relation] = found
+    return _adds_up(journey, account.relation, measure(execute, relation, columns, account))
+
+
+def account_seed(journey: Journey, execute: Execute, source: str, file: str, table: str, low: int) -> bool:
+    """Measure the control totals of a seed's file and say whether they add up.
+
+    ``file`` is a FROM item of its records in order, ``low`` the first row id that its table had. Lines
+    that do not parse have no values to sum.
+    """
+    wanted = _wanted(journey, source)
+    columns, refused = numeric_columns(execute, table, wanted) if wanted else ({}, [])
+    if refused:
+        _say(journey, "CONTROL_TOTAL_TYPE", f"{', '.join(refused)} of {source} cannot be summed")
+    if not columns:
+        return True
+    rejected = journey.refinery is not None and journey.refinery.emission is not None
+    bad = f"(SELECT {quote(ROW)} - {low} AS i FROM temp.{REJECTS})" if rejected else ""
+    return _adds_up(journey, source, measure_file(execute, file, table, columns, bad))
+
+
+def _adds_up(journey: Journey, relation: str, found: list[Total]) -> bool:
+    """Keep the totals of an input; what does not add up is a finding for the gate."""
+    journey.totals[relation] = found
     wrong = wrong_totals(found)
     if wrong:
         journey.findings.append(
             Finding(
                 "TOTALS_UNBALANCED",
-                f"the control totals of {account.relation} do not add up: {'; '.join(wrong)} accounted for",
+                f"the control totals of {relation} do not add up: {'; '.join(wrong)} accounted for",
                 SEVERITIES[journey.config.gate],
                 journey.node.id,
                 journey.place,

@@ -89,7 +89,7 @@ def ledger_hash(ledger: dict[str, Any]) -> str:
 
 def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
     rows = execute(
-        f"SELECT {', '.join(COLUMNS)}, reasons, key_columns FROM {schema}.store_ledger l"
+        f"SELECT {', '.join(COLUMNS)}, settle_seconds, reasons, key_columns FROM {schema}.store_ledger l"
         " LEFT JOIN (SELECT relation, arg_max(key_columns, created_at) AS key_columns"
         f" FROM {schema}.store_generations GROUP BY relation) g"
         f" ON g.relation = l.input WHERE l.run_id = {_text(run_id)}"
@@ -98,8 +98,9 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
     totals = _totals(execute, run_id, schema)
     edges = []
     batches = _batches(execute, run_id, schema)
-    for *values, reasons, keys in rows:
+    for *values, seconds, reasons, keys in rows:
         edge = dict(zip(COLUMNS, values, strict=True))
+        edge["settle_seconds"] = seconds
         edge["key"] = list(keys or []) or ["rowid"]
         edge["reasons"] = json.loads(reasons) if reasons else []
         found = totals.get((edge["model"], edge["input"], edge["role"]))

@@ -21,6 +21,7 @@ STEPS: Mapping[int, Sequence[str]] = {
     2: DROPPED,
     3: (),  # one table more
     4: (),  # another
+    5: ("ALTER TABLE {s}.store_ledger ADD COLUMN settle_seconds DOUBLE",),
 }
 """SQL by the version that it leads to."""
 

@@ -44,7 +44,7 @@ from cdme_adapter.store.recipes import COLUMNS as RECIPE_COLUMNS
 from cdme_adapter.store.rejects import REJECT_TABLES, REJECT_VIEWS
 from cdme_adapter.store.rows import losses
 
-VERSION = 4
+VERSION = 5
 READS = 2
 """The oldest version whose tables ``reader.py`` understands."""
 SCHEMA = "cdme"
@@ -94,7 +94,7 @@ TABLES: dict[str, str] = {
         "lineage_mode VARCHAR, cardinality VARCHAR, input_count BIGINT, contributed_count BIGINT, "
         "filtered_count BIGINT, error_count BIGINT, unaccounted_count BIGINT, "
         "consulted_count BIGINT, output_count BIGINT, status VARCHAR, unused_count BIGINT, "
-        "reasons JSON, why VARCHAR, written_at TIMESTAMPTZ"
+        "reasons JSON, why VARCHAR, written_at TIMESTAMPTZ, settle_seconds DOUBLE"
     ),
     "store_findings": (
         "run_id VARCHAR, code VARCHAR, severity VARCHAR, model VARCHAR, file VARCHAR, "

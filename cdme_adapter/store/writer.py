@@ -416,7 +416,7 @@ class StoreWriter:
                     e.output_count, e.status.value, e.unused_count, reasons_json(e.reasons), e.why,
                 )
             )
-            + ", now())"
+            + f", now(), {sql_value(e.seconds)})"
             for e in entries
         ]  # fmt: skip
         if rows:

@@ -58,6 +58,10 @@ def test_counts_and_times_in_the_log_and_as_spans(
     said = [line["info"]["msg"] for line in lines if "[TELEMETRY]" in line["info"]["msg"]]
     documents = {d["node"]: d for d in (json.loads(msg.partition("[TELEMETRY] ")[2]) for msg in said)}
     a = documents["model.shop.a"]
+    (direct,) = a["inputs"]  # an edge's part of the settling is its own
+    assert 0 < direct["settle_seconds"] <= a["settle_seconds"]
+    edges = {edge["model"]: edge["settle_seconds"] for edge in project.file_ledger()["edges"]}
+    assert abs(edges["model.shop.a"] - direct["settle_seconds"]) < 1e-5 and edges["seed.shop.raw"] > 0
     assert (a["state"], a["captured"], a["output_count"]) == ("committed", True, 6)
     (edge,) = a["inputs"]
     assert (edge["input_count"], edge["contributed_count"], edge["filtered_count"]) == (9, 6, 3)

@@ -6,12 +6,13 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
 from cdme_adapter import watch
 from cdme_adapter.cli import cli
-from cdme_adapter.totals import Total, wrong_totals
+from cdme_adapter.totals import Total, measure_file, wrong_totals
 from tests.functional.project import Project, release
 
 RAW = "id,v,miles,fare,ratio,name,secret\n" + "".join(
@@ -99,6 +100,7 @@ def test_an_input_may_declare_them_for_all_who_read_it(project: Project) -> None
         ("empty", "filtered", "false", "7100"), ("empty", "filtered", "null", None),
         ("empty", "input", None, "7100"),
         ("m", "contributed", None, "600"), ("m", "filtered", "rank", "6500"), ("m", "input", None, "7100"),
+        ("raw", "contributed", None, "7100"), ("raw", "input", None, "7100"),
     ]  # fmt: skip
 
 
@@ -211,3 +213,33 @@ def test_the_records_behind_a_rejection_are_kept(project: Project) -> None:
     assert (wrong["missing"], wrong["records"]) == (2, [4, 8])
     row = project.ledger("m")["raw"]
     assert (row["contributed_count"], row["unaccounted_count"], row["status"]) == (8, 2, "UNBALANCED")
+
+
+def test_a_seed_s_sums_are_those_of_its_file(project: Project) -> None:
+    """Rows that stay and rows that are rejected add up to the file, each summed where it lies."""
+    meta = "{control_totals: [miles, ratio], refine: [{name: small, expression: v <> 2}]}"
+    yml = f"seeds: [{{name: raw, config: {{column_types: {{ratio: double}}, meta: {{cdme: {meta}}}}}}}]"
+    project.write({"raw.csv": RAW, "seeds/s.yml": yml}).dbt("seed")
+    found = {
+        (column, kind): (records, nulls, float(total))
+        for column, kind, records, nulls, total in project.sql(
+            "SELECT column_name, class, records, nulls, total FROM cdme.control_totals"
+        )
+    }
+    miles = {n: 0 if n == 7 else n * 100 for n in range(1, 13)}
+    bad = sum(miles[n] for n in range(1, 13) if n % 4 == 2)
+    assert found["miles", "input"] == (12, 1, sum(miles.values()))
+    assert found["miles", "error"] == (3, 0, bad)
+    assert found["miles", "contributed"] == (9, 1, sum(miles.values()) - bad)
+    assert abs(found["ratio", "input"][2] - sum(n / 3 for n in range(1, 13))) < 1e-9
+    (edge,) = project.file_ledger()["edges"]
+    assert edge["status"] == "BALANCED" and edge["settle_seconds"] > 0
+    assert len(edge["control_totals"]) == 6
+
+
+def test_a_file_whose_rows_changed_on_the_way_does_not_add_up() -> None:
+    con = duckdb.connect()
+    con.execute("CREATE TABLE file AS SELECT 5 AS x UNION ALL SELECT 7")
+    con.execute("CREATE TABLE kept AS SELECT 5 AS x UNION ALL SELECT 6")
+    totals = measure_file(lambda q: con.execute(q).fetchall(), "file", "kept", {"x": True})
+    assert wrong_totals(totals) == ["x: 11 of 12"]
