@@ -41,6 +41,8 @@ REJECTED = "rejected"
 ALL_NULL = 5
 """A verdict of joins and subqueries that is ``null`` only if no other occurrence of the record says
 otherwise at the same clause; where it stands it becomes ``null``."""
+_CANDIDATE_ROWS = (1, 8)
+"""How many candidates decide nearly every record, and nearly every other."""
 _CANDIDATES = frozenset({*FALSE_VERDICT, Kind.JOIN_NO_MATCH})
 """The clauses that can give that verdict."""
 _NUMBERS = {verdict.value: verdict.number for verdict in Verdict} | {"all_null": ALL_NULL}
@@ -85,11 +87,13 @@ class _Fate:
 
     ``alive`` reached the model's rows, None where all did; ``lost`` is a FROM item of
     (i, loss), one row for each of the others that has evidence. A ``loss`` is eight times the rank of
-    the clause plus seven less the verdict, so that the greatest is the one that counts.
+    the clause plus seven less the verdict, so that the greatest is the one that counts. ``looked_up``
+    is, where there is one, the loss of row ``{row}`` as an expression, NULL where it has none.
     """
 
     alive: RowSet | None
     lost: str | None = None
+    looked_up: str | None = None
 
 
 @dataclass
@@ -108,6 +112,7 @@ class Settlement:
     _fates: dict[str, _Fate] = field(default_factory=dict)
     _passed: dict[str, bool] = field(default_factory=dict)
     _trees: dict[LevelTree, Levels] = field(default_factory=dict)
+    _universes: dict[str, Universe] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sets = RowSets(self.execute)
@@ -121,26 +126,25 @@ class Settlement:
             self._fates[REJECTED] = _Fate(None, f"(SELECT o AS i, {loss} AS loss FROM {self.rejects})")
         for node in reversed(self.plan.nodes[:-1]):
             if self._consumers(node.name):  # else only subqueries read it: it takes no direct part
-                self._judge(node.name, self.sets.universe(f"temp.{node.name}"))
+                self._judge(node.name, self._universe(node.name))
         return [
-            self._timed(relation, info.quoted)
-            for relation, info in self.plan.relations.items()
+            self._timed(relation)
+            for relation in self.plan.relations
             if relation not in self.plan.whole and self._consumers(relation)
         ]
 
-    def _timed(self, relation: str, quoted: str) -> InputAccount:
+    def _timed(self, relation: str) -> InputAccount:
         """The account of an input, with the time that it took."""
         began = time.perf_counter()
-        account = self._account(relation, self.sets.universe(quoted))
+        account = self._account(relation, self._universe(relation))
         return replace(account, seconds=time.perf_counter() - began)
 
     def error_paths(self) -> dict[str, tuple[Chain, ...]]:
         """Only the ways from the rejected rows to the inputs: for a model that is stopped."""
         found = {}
-        for relation, info in self.plan.relations.items():
+        for relation in self.plan.relations:
             if self._consumers(relation):
-                universe = self.sets.universe(info.quoted)
-                found[relation] = self._error_chains(relation, dense_of(universe))
+                found[relation] = self._error_chains(relation, dense_of(self._universe(relation)))
         return found
 
     def clean(self) -> None:
@@ -149,6 +153,13 @@ class Settlement:
             self.execute("; ".join(f"DROP TABLE IF EXISTS temp.{name}" for name in self._temp))
         self._temp.clear()
         self.sets.clean()
+
+    def _universe(self, target: str) -> Universe:
+        """The rows of a relation or a stage."""
+        if target not in self._universes:
+            info = self.plan.relations.get(target)
+            self._universes[target] = self.sets.universe(info.quoted if info else f"temp.{target}")
+        return self._universes[target]
 
     # -- pieces of SQL ---------------------------------------------------------------------------
 
@@ -207,10 +218,30 @@ class Settlement:
         lost = self._evidence(target, pending)
         # What lies beneath a stage asks for its losses more than once; a relation's are read once,
         # but where some of them are errors.
-        if lost and (target not in self.plan.relations or self._has_errors):
+        looked_up = None
+        if lost and target not in self.plan.relations:
+            lost, looked_up = self._kept(lost, universe)
+        elif lost and self._has_errors:
             lost = self._new("lost", f"FROM {lost}")
-        self._fates[target] = _Fate(live, lost)
+        self._fates[target] = _Fate(live, lost, looked_up)
         return live, pending
+
+    def _kept(self, lost: str, universe: Universe) -> tuple[str, str | None]:
+        """The losses of a stage's rows, kept: one set for each where they are few, else a table."""
+        if universe.high - universe.low >= self.sets.widest:
+            return self._new("lost", f"FROM {lost}"), None
+        bits = f"bitstring_agg(i, {universe.low}, {universe.high})"
+        table = self._new("lost", f"SELECT loss, {bits} AS bits FROM {lost} GROUP BY loss")
+        losses = [int(loss) for (loss,) in self.execute(f"SELECT loss FROM {table} ORDER BY loss DESC")]
+        arms = []
+        for loss in losses:
+            kept = self.sets.variable(f"(SELECT bits FROM {table} WHERE loss = {loss})")
+            arms.append(f"WHEN get_bit({kept}, ({{row}} - {universe.low})::INTEGER) = 1 THEN {loss}")
+        if not arms:
+            return f"(SELECT NULL::BIGINT AS i, NULL::INTEGER AS loss FROM {table} WHERE FALSE)", None
+        looked_up = f"CASE {' '.join(arms)} END"
+        every = f"SELECT rowid AS i, {looked_up.format(row='rowid')} AS loss FROM {universe.relation}"
+        return f"(FROM ({every}) WHERE loss IS NOT NULL)", looked_up
 
     @property
     def _has_errors(self) -> bool:
@@ -237,6 +268,13 @@ class Settlement:
 
     def _inherited(self, node: Node, port: Port, lost: str, pending: RowSet) -> str:
         """Rows that reached a stage's rows, all of which were lost later: the last loss counts."""
+        known = self._fates[node.name].looked_up
+        if known and not port.many:
+            rows = f"SELECT {port.column} AS i, {known.format(row='o')} AS loss FROM {self._rows(node)}"
+            found = f"SELECT i, loss FROM ({rows}) WHERE loss IS NOT NULL AND {pending.holds('i')}"
+            if self.maps.map(node, port).one_o:
+                return found
+            return f"SELECT i, max(loss) AS loss FROM ({found}) GROUP BY i"
         link = self.maps.map(node, port)
         rows = f"FROM {link.sql} AS l JOIN {lost} AS f ON l.o = f.i WHERE {pending.holds('l.i')}"
         if link.one_o:
@@ -257,9 +295,9 @@ class Settlement:
                 break
             everyone = only and not found and 2 * question.count > question.universe.count
             if isinstance(check, LevelCheck):
-                if self._derives(node, port):
+                levels = self._levels(node, check.tree)
+                if self._derives(node, port) and levels.bounded():
                     settled |= set(check.clauses)
-                    levels = self._levels(node, check.tree)
                     judged = levels.judged(check.group, port.column, None if everyone else question)
                     last = all(
                         isinstance(c, StepCheck) and c.clause in settled for c in checks[place + 1 :]
@@ -285,7 +323,7 @@ class Settlement:
         if tree not in self._trees:
             rows = self._rows(node)
             fill = lambda sql: sql.format(self=rows, **_NUMBERS)  # noqa: E731
-            self._trees[tree] = Levels(self.execute, self.sets, self._new, fill, tree)
+            self._trees[tree] = Levels(self.execute, self.sets, self._new, fill, self._universe, tree)
         return self._trees[tree]
 
     def _derives(self, node: Node, port: Port) -> bool:
@@ -313,9 +351,14 @@ class Settlement:
         head = f"SELECT i, {_loss(self._rank(check.clause), 'verdict')} AS loss FROM "
         if check.first_try is None:
             return [f"{head}({self._filled(check.evidence, node, port, lost)})"]
-        first = self._new("why", self._filled(check.first_try, node, port, lost))
-        rest = self.sets.minus(lost, self.sets.of(lost.universe, f"SELECT i FROM {first}"))
-        found = [head + first]
+        found: list[str] = []
+        rest = lost
+        for few in _CANDIDATE_ROWS:
+            if rest.count:
+                tried = check.first_try.replace("{few}", str(few))
+                first = self._new("why", self._filled(tried, node, port, rest))
+                rest = self.sets.minus(rest, self.sets.of(rest.universe, f"SELECT i FROM {first}"))
+                found.append(head + first)
         if rest.count:
             found.append(f"{head}({self._filled(check.evidence, node, port, rest)})")
         return found

@@ -22,15 +22,17 @@ from dataclasses import dataclass, field
 
 from cdme_adapter.capture.plan import LevelKey, LevelTree
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.sets import RowSet, RowSets
+from cdme_adapter.engines.sets import RowSet, RowSets, Universe
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _SPARSE = 64
 """The widest span of keys for each of them that bit strings are used for."""
 _SMALL = 1 << 20
-"""Spans that are always small enough, in keys."""
+"""Spans of keys and numbers of rows that are always small enough."""
+_GROWTH = 2
+"""A join of groups may have so many times the rows of its largest relation."""
 _WIDEST = 1 << 28
-_MUCH = 4
+MUCH = 4
 """A side with so many times the rows of the other is asked only for keys that the other has."""
 
 
@@ -51,8 +53,23 @@ class Levels:
     sets: RowSets
     new: Callable[[str, str], str]
     fill: Callable[[str], str]
+    universe: Callable[[str], Universe]
+    """The rows of a relation or stage."""
     tree: LevelTree
+    _answers: dict[tuple[int, int], str] = field(default_factory=dict)
+    _bounded: bool | None = None
     _messages: dict[tuple[int, int], _Message] = field(default_factory=dict)
+
+    def bounded(self) -> bool:
+        """Whether no group that joins several has many more rows than they have."""
+        if self._bounded is None:
+            merged = [group for group in self.tree.groups if group.merged]
+            self._bounded = not any(self._exceeds(self.fill(group.sql), group.rows) for group in merged)
+        return self._bounded
+
+    def _exceeds(self, source: str, rows: int) -> bool:
+        most = _GROWTH * rows + _SMALL
+        return bool(self.execute(f"SELECT 1 FROM {source} LIMIT 1 OFFSET {most}"))
 
     def judged(self, group: int, port: str, question: RowSet | None) -> str:
         """A SELECT of (i, code) for the rows of a group that ``question`` holds, None: for all."""
@@ -70,7 +87,7 @@ class Levels:
         for at, (_, keys) in enumerate(around):
             columns += [f"{self.fill(key.mine)} AS c{at}_{n}" for n, key in enumerate(keys)]
         for place, sql, plain in reversed(here.own):
-            columns.append(f"{'TRY' if plain else ''}({self.fill(sql)}) AS b{place}")
+            columns.append(f"{self._asked(group, place, sql, plain)} AS b{place}")
             null, false = 2 * place, 2 * place + 1
             code = f"CASE WHEN b{place} THEN {code} WHEN b{place} IS NULL THEN {null} ELSE {false} END"
         condition = f" WHERE {where}" if where else ""
@@ -91,6 +108,29 @@ class Levels:
         worst = f"CASE WHEN r.f <= {soonest} THEN r.f ELSE least(r.f, {', '.join(stops)}) END"
         names = ", ".join(f"r.{name}" for name in kept)
         return f"SELECT {names}, ({worst})::USMALLINT AS f FROM ({rows}) AS r {' '.join(joins)}"
+
+    def _asked(self, group: int, place: int, sql: str, plain: bool) -> str:
+        """A conjunct over one group as an expression; one with subqueries is evaluated once, for the
+        rows that the plain conjuncts before it let pass."""
+        here = self.tree.groups[group]
+        if plain:
+            return f"TRY({self.fill(sql)})"
+        if here.single is None:
+            return f"({self.fill(sql)})"
+        if (group, place) not in self._answers:
+            port = here.single
+            before = [f"TRY({self.fill(other)})" for at, other, safe in here.own if safe and at < place]
+            where = f" WHERE {' AND '.join(before)}" if before else ""
+            rows = f"{port.column} AS i, ({self.fill(sql)}) AS b FROM {self.fill(here.sql)}{where}"
+            table = self.new("level", f"SELECT {rows}")
+            universe = self.universe(port.target)
+            passed, failed = (
+                self.sets.of(universe, f"SELECT i FROM {table} WHERE {condition}")
+                for condition in ("b", "NOT b")
+            )
+            arms = f"WHEN {passed.holds(port.column)} THEN TRUE WHEN {failed.holds(port.column)} THEN FALSE"
+            self._answers[group, place] = f"(CASE {arms} END)"
+        return self._answers[group, place]
 
     def _message(self, of: int, to: int, keys: tuple[LevelKey, ...]) -> _Message:
         """What the rows of group ``of`` give to those of group ``to``."""
@@ -135,7 +175,7 @@ class Levels:
     def _as_tables(self, of: int, to: int, keys: tuple[LevelKey, ...]) -> _Message:
         first, names = 2 * keys[0].place, [f"k{n}" for n in range(len(keys))]
         needed = ""
-        if self.tree.groups[of].rows > _MUCH * self.tree.groups[to].rows:
+        if self.tree.groups[of].rows > MUCH * self.tree.groups[to].rows:
             asking = f"SELECT {self.fill(keys[0].mine)} FROM {self.fill(self.tree.groups[to].sql)}"
             needed = f"{self.fill(keys[0].theirs)} IN ({asking})"
         shown = [f"{self.fill(key.theirs)} AS k{n}" for n, key in enumerate(keys)]

@@ -161,15 +161,17 @@ class LevelGroup:
     """One group between commas: its FROM item, what it is asked, and its keys to other groups.
 
     ``own``: (place, SQL, whether it can run under TRY) of the conjuncts over the group alone, in
-    order; ``keys``: for each neighbour its number and the keys, in order. ``single``: every row of
-    its one port stands in it at most once. ``rows``: about how many it has.
+    order; ``keys``: for each neighbour its number and the keys, in order. ``single``: the port, where
+    there is one and every row of it stands in the group at most once. ``rows``: about how many its
+    largest relation has; ``merged``: it joins several groups and may have more.
     """
 
     sql: str
-    single: bool
+    single: Port | None
     own: tuple[tuple[int, str, bool], ...]
     keys: tuple[tuple[int, tuple[LevelKey, ...]], ...]
     rows: int
+    merged: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,26 @@ class LevelCheck:
 Check = StepCheck | CaseCheck | LevelCheck
 
 
+STAGE_NAME = "__cdme_stage_name"
+"""Stands in a :class:`Fetch` for the name of its stage."""
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """How the user's columns of a stage are had where it keeps no more than cannot be had again.
+
+    ``stage`` selects what is kept. ``items`` are the user's columns over the FROM item ``source``,
+    in which ``row`` is the stage's row id; ``kept`` names the columns that the stage itself has, with
+    its name for each.
+    """
+
+    stage: str
+    items: str
+    source: str
+    row: str
+    kept: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class Node:
     """A result that is materialised once: a stage, or the model's own table.
@@ -213,6 +235,15 @@ class Node:
     hidden: tuple[str, ...]
     frames: tuple[Frame, ...] = ()
     late: frozenset[str] = frozenset()
+    fetch: Fetch | None = None
+
+    def shown(self, row: str = "") -> str:
+        """A SELECT of the user's columns of a stage, and of its row id where ``row`` names it."""
+        if self.fetch is None:
+            drop = f" EXCLUDE ({', '.join(self.hidden)})" if self.hidden else ""
+            return f"SELECT *{drop}{f', rowid AS {row}' if row else ''} FROM temp.{self.name}"
+        number = f", {self.fetch.row} AS {row}" if row else ""
+        return f"SELECT {self.fetch.items}{number} FROM {self.fetch.source.replace(STAGE_NAME, self.name)}"
 
 
 @dataclass(frozen=True)

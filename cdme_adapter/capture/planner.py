@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlglot import exp
@@ -172,7 +173,9 @@ class Planner:
         self._builders.append(NodeBuilder())
         scope = self.query(query, env)
         built = self._builders.pop()
-        self.nodes.append(_node(name, scope, built))
+        if scope.fetch is not None:
+            scope = replace(scope, sql=scope.fetch.stage)
+        self.nodes.append(replace(_node(name, scope, built), fetch=scope.fetch))
         self.stage_items[name] = built.items
         self.stage_consulted[name] = built.consulted
         return name, scope.columns

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from cdme_adapter.capture.plan import Check, ConsultedInput, Frame, Port
+from cdme_adapter.capture.plan import Check, ConsultedInput, Fetch, Frame, Port
 from cdme_adapter.capture.sqltext import INNER
 
 
@@ -25,13 +25,24 @@ class Visible:
 class Source:
     """A planned item of a FROM clause: its SQL, the names it offers and its hidden ports.
 
-    ``single``: every row of its one port stands in it at most once.
+    ``single``: every row of its one port stands in it at most once. ``pure``: read a second time, it
+    gives the same rows. ``thin``: a smaller item for those who need no other of its columns.
     """
 
     sql: str
     visible: tuple[Visible, ...]
     ports: tuple[Port, ...]
     single: bool = False
+    pure: bool = False
+    thin: Thin | None = None
+
+
+@dataclass(frozen=True)
+class Thin:
+    """A FROM item with the port and the columns of some names (in lower case) alone."""
+
+    sql: str
+    columns: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -42,11 +53,15 @@ class FromGroup:
     visible: tuple[Visible, ...]
     ports: tuple[Port, ...]
     single: bool = False
+    pure: bool = False
+    thin: Thin | None = None
 
     @classmethod
     def of(cls, source: Source) -> FromGroup:
         """A group of one source."""
-        return cls(source.sql, source.visible, source.ports, source.single)
+        return cls(
+            source.sql, source.visible, source.ports, source.single, source.pure, source.thin
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,8 @@ class Scope:
     """A planned query: SQL that selects the user's columns and then the hidden ones.
 
     ``hidden`` are hidden columns that are no ports (sort keys, say). A scope with ``frames`` is made
-    a node as it is (``blocks``).
+    a node as it is (``blocks``). ``pure``: evaluated again, it gives the same rows. ``fetch``: as a
+    stage it can be kept without most of its columns.
     """
 
     sql: str
@@ -64,6 +80,8 @@ class Scope:
     single: bool = False
     frames: tuple[Frame, ...] = ()
     late: frozenset[str] = frozenset()
+    pure: bool = False
+    fetch: Fetch | None = None
 
 
 @dataclass(frozen=True)

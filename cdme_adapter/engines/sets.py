@@ -68,6 +68,8 @@ class RowSets:
 
     execute: Execute
     widest: int = WIDEST
+    stem: str = "cdme_set"
+    """What the names of its variables and tables begin with: no two that are alive share one."""
     _made: list[str] = field(default_factory=list)
 
     def universe(self, relation: str) -> Universe:
@@ -114,7 +116,7 @@ class RowSets:
         return f"getvariable('{name}')"
 
     def _name(self) -> str:
-        return f"cdme_set_{len(self._made) + 1}"
+        return f"{self.stem}_{len(self._made) + 1}"
 
     def _bits(self, universe: Universe, value: str) -> RowSet:
         bits = self.variable(value)

@@ -10,6 +10,7 @@ import duckdb
 
 from tests.laws.compare import Capture, compare
 from tests.laws.generate import Case
+from tests.laws.large import as_drawn
 from tests.oracle.interpreter import Explained, explain, same_values
 
 Capturing = Callable[[duckdb.DuckDBPyConnection, str], Capture]
@@ -61,7 +62,8 @@ def check(case: Case, capture: Capturing | None) -> Outcome:
     if capture is None:
         return outcome
     try:
-        captured = capture(connection, case.sql)
+        with as_drawn(case.sql):
+            captured = capture(connection, case.sql)
     except Exception as error:
         outcome.problems.append(f"capture raises {type(error).__name__}: {error}")
         return outcome

@@ -19,7 +19,7 @@ def test_tables_account_like_bits(case: Fixture, monkeypatch: pytest.MonkeyPatch
 
 
 def _narrow(made):  # type: ignore[no-untyped-def]
-    def init(self, execute, widest=0):  # type: ignore[no-untyped-def]
-        made(self, execute, widest)
+    def init(self, execute, widest=0, stem="cdme_set"):  # type: ignore[no-untyped-def]
+        made(self, execute, widest, stem)
 
     return init

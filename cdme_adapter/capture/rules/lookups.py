@@ -299,8 +299,7 @@ def _names_column(query: exp.Expr) -> bool:
 def _read_stage(planner: Planner, query: exp.Expr, stage: str) -> None:
     """Let the subquery read the stage that its rows were kept in."""
     node = next(n for n in planner.nodes if n.name == stage)
-    drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
     for part in list(query.args):
         query.set(part, None)
     touch(query)
-    with_text(query, f"SELECT *{drop} FROM temp.{stage}")
+    with_text(query, node.shown().format())

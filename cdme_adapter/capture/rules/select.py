@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -10,8 +11,9 @@ from cdme_adapter.capture.plan import Port
 from cdme_adapter.capture.reach import beneath
 from cdme_adapter.capture.rules.joins import plan_from
 from cdme_adapter.capture.rules.lookups import Around
+from cdme_adapter.capture.rules.narrow import narrow
 from cdme_adapter.capture.rules.projection import output_names, projections, settle_names
-from cdme_adapter.capture.rules.shape import refuse_unknown_parts
+from cdme_adapter.capture.rules.shape import is_repeatable, refuse_unknown_parts
 from cdme_adapter.capture.rules.sources import whole_relations
 from cdme_adapter.capture.rules.subquery import settle_subqueries
 from cdme_adapter.capture.rules.unnest import check_unnest, unnests
@@ -160,4 +162,6 @@ def plan_select(planner: Planner, select: exp.Select, env: Env) -> Scope | None:
     sql = prepared.sql(prepared.items())
     check_unnest(planner, prepared.select, prepared.from_where, sql, prepared.ports)
     single = len(prepared.groups) == 1 and prepared.groups[0].single and not unnests(select)
-    return prepared.scope(sql, prepared.ports, single)
+    scope = prepared.scope(sql, prepared.ports, single)
+    pure = single and prepared.groups[0].pure and is_repeatable(prepared.select, planner.catalog)
+    return replace(scope, pure=pure, fetch=narrow(planner, prepared))

@@ -63,6 +63,19 @@ def is_volatile(node: exp.Expr, catalog: Catalog) -> bool:
     return any(catalog.is_volatile(name) for _, name in functions(node))
 
 
+def is_repeatable(select: exp.Select, catalog: Catalog) -> bool:
+    """Whether the SELECT itself, over the same rows, gives the same again: no volatile function, no
+    subquery outside FROM, no window whose ties may fall otherwise."""
+    parts = [part for part in (*select.expressions, select.args.get("where")) if part is not None]
+    nested = any(_has_query(part) for part in parts)
+    return not (nested or any(has_window(part) or is_volatile(part, catalog) for part in parts))
+
+
+def _has_query(node: exp.Expr) -> bool:
+    """Whether a query is nested in the expression."""
+    return next(node.find_all(exp.Query, exp.Subquery), None) is not None
+
+
 def is_distinct(select: exp.Select) -> bool:
     """SELECT DISTINCT without ON."""
     distinct = select.args.get("distinct")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter import plugins
-from cdme_adapter.capture.plan import HIDDEN, MACRO, ConsultedInput, Port, RelationInfo
+from cdme_adapter.capture.plan import HIDDEN, MACRO, ConsultedInput, Node, Port, RelationInfo
 from cdme_adapter.capture.rules.files import file_alias, file_of, kept
 from cdme_adapter.capture.rules.lookups import keys_source
 from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks
 from cdme_adapter.capture.rules.whole import plan_whole, whole_item
-from cdme_adapter.capture.scope import Cte, Env, Source, Visible
+from cdme_adapter.capture.scope import Cte, Env, Source, Thin, Visible
 from cdme_adapter.capture.sqltext import functions, not_understood, parse, quote, render, text
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Role
@@ -111,7 +111,8 @@ def _stored(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str
         names = replace(source.visible[0], hidden=("rowid", port.column))
         return replace(source, visible=(names,))
     sql = f"(SELECT *, rowid AS {port.column} FROM {info.quoted})"
-    return _named(sql, alias, columns, info.columns or None, (port,), single=True)
+    source = _named(sql, alias, columns, info.columns or None, (port,), single=True)
+    return replace(source, pure=True)
 
 
 def _view(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, ...]) -> Source:
@@ -176,7 +177,8 @@ def _from_query(
 
     def in_place() -> Source:
         scope = planner.query(query.copy(), env)
-        return _named(f"({scope.sql})", alias, columns, scope.columns, scope.ports, scope.single)
+        source = _named(f"({scope.sql})", alias, columns, scope.columns, scope.ports, scope.single)
+        return replace(source, pure=scope.pure)
 
     def whole(reason: UnsupportedConstruct) -> Source:
         return stage_source(planner, plan_whole(planner, query, env, reason), None, alias, columns)
@@ -191,15 +193,23 @@ def stage_source(
     """A stage as a FROM item: its user columns and its row id."""
     node = next(node for node in planner.nodes if node.name == name)
     planner.builder.items.append(name)
-    drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
     if not node.ports:  # nobody asks for its rows: no input made them, or all of several did
         planner.builder.consulted += planner.stage_consulted[name]
-        return _named(f"(SELECT *{drop} FROM temp.{name})", alias, columns, names, ())
+        return _named(f"({node.shown()})", alias, columns, names, ())
     if any(column.lower() == "rowid" for column in names or ()):
         raise UnsupportedConstruct("a column called rowid in a part that is kept, which hides the row id")
     port = Port(planner.hidden("p"), name)
-    sql = f"(SELECT *{drop}, rowid AS {port.column} FROM temp.{name})"
-    return _named(sql, alias, columns, names, (port,), single=True)
+    source = _named(f"({node.shown(port.column)})", alias, columns, names, (port,), single=True)
+    return source if columns else replace(source, thin=_thin(node, port, alias))
+
+
+def _thin(node: Node, port: Port, alias: str) -> Thin | None:
+    """A stage with the columns that it keeps itself, where others are fetched."""
+    if node.fetch is None:
+        return None
+    kept = "".join(f", {name} AS {quote(shown)}" for shown, name in node.fetch.kept)
+    sql = f"(SELECT rowid AS {port.column}{kept} FROM temp.{node.name}) AS {quote(alias)}"
+    return Thin(sql, frozenset(shown.lower() for shown, _ in node.fetch.kept))
 
 
 def _values(item: exp.Values) -> Source:

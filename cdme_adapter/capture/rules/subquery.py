@@ -212,8 +212,7 @@ def _definition(planner: Planner, name: str, cte: Cte) -> exp.CTE:
     if cte.stage is None:
         return exp.CTE(this=cte.query.copy(), alias=alias)
     node = next(n for n in planner.nodes if n.name == cte.stage[0])
-    drop = f" EXCLUDE ({', '.join(node.hidden)})" if node.hidden else ""
-    body = with_text(exp.Select(), f"SELECT *{drop} FROM temp.{node.name}")
+    body = with_text(exp.Select(), node.shown().format())
     return exp.CTE(this=body, alias=alias)
 
 

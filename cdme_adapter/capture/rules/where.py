@@ -71,13 +71,22 @@ def _check_in_order(planner: Planner, parts: list[exp.Expr], clauses: list[int],
         if start < place:
             plain = tuple(not nested_queries(part) for part in parts[start:place])
             before, run = tuple(shown[:start]), tuple(shown[start:place])
-            numbers = tuple(clauses[start:place])
-            planner.check(CaseCheck(numbers, names, group.sql, run, plain, group.single, before))
+            numbers, source = tuple(clauses[start:place]), _source(group, parts[start:place], start)
+            planner.check(CaseCheck(numbers, names, source, run, plain, group.single, before))
         if place < len(parts):
             reach, evidence = _predicate(group, parts[place], shown[: place + 1])
             evidence = _words(evidence, planner.clauses[clauses[place]].kind)
             planner.check(StepCheck(clauses[place], names, reach, evidence))
         start = place + 1
+
+
+def _source(group: FromGroup, parts: list[exp.Expr], before: int) -> str:
+    """The FROM item of a run of conjuncts: the thin one where it has all that they speak of."""
+    columns = [column for part in parts for column in part.find_all(exp.Column)]
+    if group.thin is None or before or any(nested_queries(part) for part in parts):
+        return group.sql
+    known = all(column.name.lower() in group.thin.columns for column in columns)
+    return group.thin.sql if known else group.sql
 
 
 def _predicate(group: FromGroup, part: exp.Expr, shown: list[str]) -> tuple[str, str]:
@@ -258,7 +267,7 @@ def _first_try(before: _Prefix, number: int, known: tuple[str, frozenset[int]]) 
     if len(other) != 1:
         return None
     alias = before.groups[min(rest)].visible[0].alias
-    some = f"(SELECT * {before.body(other, [])} LIMIT 8) AS {quote(alias)}"
+    some = f"(SELECT * {before.body(other, [])} LIMIT {{few}}) AS {quote(alias)}"
     false = f"EXISTS (SELECT 1 FROM {some} WHERE ({sql}) IS FALSE)"
     conditions = ["{port} IN (SELECT i FROM {cur})", *before.others(own), false]
     return f"SELECT DISTINCT {{port}} AS i, {{false}} AS verdict {before.body(own, conditions)}"
