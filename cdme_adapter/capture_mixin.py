@@ -50,6 +50,7 @@ from cdme_adapter.pipeline import Journey, Target
 from cdme_adapter.provenance import LineageMode
 from cdme_adapter.python_models import NESTED, run_here, runs_here
 from cdme_adapter.refine.kept import KeptErrors
+from cdme_adapter.refine.long_lines import shorten
 from cdme_adapter.refine.refinery import CircuitOpen
 from cdme_adapter.run import Run
 from cdme_adapter.seeds import settle_seed
@@ -181,7 +182,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         node = getattr(config, "model", None)
         self._cdme_thread.journey = None
         self._cdme_thread.armed = None
-        self._cdme_thread.delta = self._cdme_thread.written = None
+        self._cdme_thread.delta = self._cdme_thread.written = self._cdme_thread.short = None
         self._cdme_thread.staged = self._cdme_thread.noted = None
         if node is None or str(getattr(node, "resource_type", "")) not in _NODES:
             return context
@@ -199,6 +200,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
                     self._cdme_take_turn(info.id)
                 journey = run.journey(info, compiled, batch)
                 journey.window = batch_window(node)
+                if info.resource_type == "seed" and (journey.config.refine or journey.config.cast):
+                    self._cdme_thread.short = shorten(node, self.config.project_root)
                 if run.pseudonyms.keyed:
                     self._cdme_execute(run.pseudonyms.session())
                 self._cdme_thread.journey = journey
@@ -449,8 +452,14 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         """Execute a statement; the one that copies a seed's file notes lines that do not parse."""
         journey = self._journey
         if journey is not None and journey.node.resource_type == "seed":
+            self._cdme_restore_seed()
             sql = journey.noting(self._cdme_execute, sql)
         return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
+
+    def _cdme_restore_seed(self) -> None:
+        short = getattr(self._cdme_thread, "short", None)
+        if short is not None:
+            short.restore()
 
     # -- commit ----------------------------------------------------------------------------------
 
@@ -558,6 +567,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         """Close what never came to its commit; account for views that nobody reads."""
         super().post_model_hook(config, context)  # type: ignore[misc]
         self._cdme_drop_file()
+        self._cdme_restore_seed()
         journey = self._journey
         self._cdme_thread.journey = None
         if journey is None:

@@ -1,9 +1,10 @@
 """``forget``: what the store keeps of a subject's records is erased; the counts stay as they are.
 
 Erased are the values: the keys of the records, of the records that were made of them alone, and what
-error records say that they took part in. Ordinals and counts say nothing of a person and are what the
-equation of every run stands on; so they stay, and so does the chain of ledgers. The erasure itself is
-kept in ``cdme.forgotten``, without a value.
+error records say that they took part in. A resolved error record whose sources are no longer kept, and
+that does not hold the key of the relation, may be anybody's: where it is downstream it is erased too.
+Ordinals and counts say nothing of a person and are what the equation of every run stands on; so they
+stay, and so does the chain of ledgers. The erasure itself is kept in ``cdme.forgotten``, without a value.
 
 Erase the subject at its source too, before or after: the next run reads what is there.
 """
@@ -132,10 +133,20 @@ class _Subject:
             test = (
                 f"(generation, ordinal) IN (SELECT generation, ord FROM {self.records})"
                 f" OR (generation IN ({generations}) AND key IN (SELECT key FROM {self.keys}))"
+                f" OR (generation, key) IN ({self._same_keys(schema)})"
             )
             gone += self._count(f"SELECT 1 FROM {schema}.store_keys WHERE {test}")
             self._do(f"DELETE FROM {schema}.store_keys WHERE {test}")
         return gone
+
+    def _same_keys(self, schema: str) -> str:
+        """A SELECT of (generation, key): these records' keys in every generation of their relation."""
+        return (
+            f"SELECT o.generation, k.key FROM {schema}.store_keys k JOIN {self.records} r ON"
+            " r.generation = k.generation AND r.ord = k.ordinal"
+            f" JOIN {schema}.store_generations g ON g.generation = k.generation"
+            f" JOIN {schema}.store_generations o ON o.relation = g.relation"
+        )
 
     def erase_errors(self, relation: str) -> int:
         """Empty the error records that these records took part in; how many."""
@@ -157,7 +168,8 @@ class _Subject:
                 f"SELECT 1 FROM {self.keys} AS k WHERE json_contains(x.record, k.said) OR"
                 " json_contains(x.offending_values, k.said)"
             )
-            test = f"(generation, reject) IN ({' UNION '.join(parts)}) OR EXISTS ({same})"
+            unsure = f"x.resolved_run_id IS NOT NULL AND {self._nobodys(schema, relation)}"
+            test = f"(generation, reject) IN ({' UNION '.join(parts)}) OR EXISTS ({same}) OR ({unsure})"
             gone += self._count(f"SELECT 1 FROM {schema}.store_rejects AS x WHERE {test}")
             self._do(
                 f"UPDATE {schema}.store_rejects AS x SET record = '{{\"forgotten\":true}}',"
@@ -166,8 +178,32 @@ class _Subject:
             )
         return gone
 
+    def _nobodys(self, schema: str, relation: str) -> str:
+        """A condition: a record downstream of the relation of which nothing tells whose it was, for its
+        sources are no longer kept and it does not hold the relation's key."""
+        below, found = [relation], {relation}
+        while below:
+            one = below.pop()
+            new = {n.id for n in self.ctx.manifest.nodes.values() if one in n.parents} - found
+            found |= new
+            below += new
+        generation = self.ctx.store.latest_generation(relation)
+        names = generation.key_columns if generation is not None else ()
+        keyed = [f"json_exists(x.record, {literal(_path(name))})" for name in names]
+        return (
+            f"x.model IN ({', '.join(map(literal, sorted(found)))}) AND x.generation NOT IN"
+            f" (SELECT generation FROM {schema}.store_reject_edges)"
+            f" AND NOT ({' AND '.join(keyed) or 'FALSE'})"
+        )
+
     def remember(self, relation: str, records: int) -> str:
         """Leave a record of the erasure, without a value; when it was."""
         schema = self.ctx.store.schemas[0]
         self._do(f"INSERT INTO {schema}.store_forgotten VALUES (now(), {literal(relation)}, {records})")
         return str(self._do(f"SELECT max(forgotten_at)::VARCHAR FROM {schema}.store_forgotten")[0][0])
+
+
+def _path(name: str) -> str:
+    """The JSON path of a member."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'$."{escaped}"'

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Sequence
+
+import duckdb
 
 from cdme_adapter.store.reader import Connection
 
@@ -22,7 +25,8 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         while self._made:
-            self.con.execute(f"DROP TABLE IF EXISTS {self._made.pop()}")
+            with contextlib.suppress(duckdb.TransactionException):  # an error aborted the transaction
+                self.con.execute(f"DROP TABLE IF EXISTS {self._made.pop()}")
 
     def name(self) -> str:
         """A fresh table name, dropped at the end whether or not a table is made of it."""

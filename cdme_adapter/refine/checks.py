@@ -13,7 +13,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Columns, literal, quote
 from cdme_adapter.errors import ConfigError, Place
 from cdme_adapter.locate import search_line
-from cdme_adapter.nodes import NodeInfo
+from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.refine.repeatable import calls, volatile_functions
 
 MOST = 60
@@ -40,6 +40,8 @@ class Check:
     order_by: str | None = None
     columns: tuple[str, ...] = ()
     shows: str = ""
+    asked: str = ""
+    """The text whose columns are the offending ones, where it is not all of the condition."""
     expression: str | None = None
     file: str | None = None
     line: int | None = None
@@ -83,6 +85,20 @@ def skipped_tests(refinements: Iterable[Refinement], node: NodeInfo) -> list[str
             and not t.name.startswith("dbt_cdme.")]  # fmt: skip
 
 
+def late_parents(refinements: Iterable[Refinement], node: NodeInfo, nodes: Nodes) -> list[str]:
+    """The relations that enforced relationships look into and that dbt need not build before ``node``."""
+    if not any(one.tests for one in refinements):
+        return []
+    before, todo = {node.id}, [node.id]
+    while todo:
+        one = nodes.by_id.get(todo.pop())
+        new = set(one.parents if one is not None else ()) - before
+        before |= new
+        todo += new
+    asked = dict.fromkeys(t.parent_id for t in node.tests if t.parent_id and _of_test(t) is not None)
+    return [one for one in asked if one not in before and not one.startswith("source.")]
+
+
 def _named(checks: Sequence[Check]) -> list[Check]:
     """Every name once: a second ``not_null_id`` becomes ``not_null_id_2``."""
     seen: dict[str, int] = {}
@@ -115,7 +131,9 @@ def _of_test(test: DeclaredTest) -> Check | None:
         fails = f"({test.where}\n) IS TRUE AND {fails}"
     if fails:
         fails = f"(({fails}) IS TRUE)"
-    return Check(name, shown, fails, unique, test.where, file=test.file)
+    # The parent's column in a relationship is none of the record's.
+    asked = f"{column} {test.where or ''}" if kind == "relationships" else ""
+    return Check(name, shown, fails, unique, test.where, file=test.file, asked=asked)
 
 
 def _test_condition(test: DeclaredTest) -> tuple[str, str, tuple[str, ...]] | None:
@@ -193,7 +211,7 @@ def _bound(
         raise _unbound(check, error, names, node) from error
     if check.columns:
         return check
-    said = " ".join((check.shown, check.where or "", " ".join(check.unique)))
+    said = check.asked or " ".join((check.shown, check.where or "", " ".join(check.unique)))
     words = [a.replace('""', '"') or b for a, b in _IDENTIFIER.findall(_STRING.sub("", said))]
     used = dict.fromkeys(names[word.lower()] for word in words if word.lower() in names)
     return replace(check, columns=tuple(used))

@@ -16,7 +16,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Columns, columns_of, literal, quote
 from cdme_adapter.errors import CdmeError, Finding, Place
 from cdme_adapter.nodes import NodeInfo, Nodes
-from cdme_adapter.refine.checks import Check, bind, checks_of, skipped_tests
+from cdme_adapter.refine.checks import Check, bind, checks_of, late_parents, skipped_tests
 from cdme_adapter.refine.emission import EMITTED, ORDINAL, Emission
 from cdme_adapter.refine.files import ERRORS, collect_lines, forget_lines, reads_csv
 from cdme_adapter.refine.inputs import error_clauses
@@ -60,6 +60,8 @@ class Refinery:
     lines: int = 0
     """Lines of files that did not parse."""
     _begun: bool = False
+    _late: tuple[str, ...] = ()
+    """Relations that are looked into and may be built later than the node."""
 
     @classmethod
     def of(cls, node: NodeInfo, config: CdmeConfig, hidden: Callable[[], Hidden]) -> Refinery | None:
@@ -79,6 +81,7 @@ class Refinery:
         """The model's SQL with what ``cast`` and ``refine_inputs`` ask for; raises ConfigError."""
         if reads_csv(compiled):
             forget_lines(execute)
+        self._late = tuple(late_parents(self.config.refine, self.node, nodes))
         self.rewritten = rewrite(execute, compiled, self.node, nodes, self.config)
         return self.rewritten.sql
 
@@ -235,6 +238,10 @@ class Refinery:
                     self.node.id, self.place, "`dbt test` still runs them",
                 )
             )  # fmt: skip
+        for late in self._late:
+            said = f"relationships looks into {late} as it is now: nothing says that dbt builds it first"
+            remedy = "write `-- depends_on: {{ ref('" + late.split(".")[-1] + "') }}` into the model"
+            found.append(Finding("REFINE_PARENT_ORDER", said, "warn", self.node.id, self.place, remedy))
         emission = self.emission
         if emission is None:
             return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from tests.functional.project import Project
 from tests.refine.shop import POSITIVE, model
 
 GOOD = "id,v\n1,1\n2,-2\nthree,3\n4,4\n5,5,5\n6,6\n"
-SEED = "id,v\n1,1\n2,-2\nthree,3\n4,4\n5,x\n6,6\n"
+SEED = "id,v\n1,1\n2,-2\nthree,3\n4,4\n5,x\n6,6\n7,7,7\n"
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +56,15 @@ def test_a_seeds_bad_lines_and_rows_are_errors(project: Project) -> None:
     assert errors(project, "raw") == [
         ("not_parsed", "file.seeds/raw.csv", f'{{"file":"{path}","line":4}}', "cast"),
         ("not_parsed", "file.seeds/raw.csv", f'{{"file":"{path}","line":6}}', "cast"),
+        ("not_parsed", "file.seeds/raw.csv", f'{{"file":"{path}","line":8}}', "too many columns"),
         ("positive", "file.seeds/raw.csv", '{"rowid":1}', None),
     ]
     entry = next(iter(project.ledger("raw").values()))
     counts = [entry[c] for c in ("input_count", "contributed_count", "error_count", "unaccounted_count")]
-    assert (*counts, entry["status"]) == (6, 3, 3, 0, "BALANCED")
+    assert (*counts, entry["status"]) == (7, 3, 4, 0, "BALANCED")
     text = project.sql("SELECT record->>'text' FROM cdme.errors WHERE model LIKE '%raw' ORDER BY 1")
-    assert text == [("5,x",), ("three,3",), (None,)]
+    assert text == [("5,x",), ("7,7,7",), ("three,3",), (None,)]
+    assert not list(Path(tempfile.gettempdir()).glob("cdme_seed_*/raw.csv")), "the copy for dbt is gone"
 
 
 @pytest.mark.parametrize("name", ["noted", "opaque"])
