@@ -351,14 +351,16 @@ class Settlement:
         head = f"SELECT i, {_loss(self._rank(check.clause), 'verdict')} AS loss FROM "
         if check.first_try is None:
             return [f"{head}({self._filled(check.evidence, node, port, lost)})"]
+        kind = self.plan.clauses[check.clause].kind
+        false = _loss(self._rank(check.clause), FALSE_VERDICT.get(kind, Verdict.FALSE).number)
         found: list[str] = []
         rest = lost
         for few in _CANDIDATE_ROWS:
             if rest.count:
-                tried = check.first_try.replace("{few}", str(few))
-                first = self._new("why", self._filled(tried, node, port, rest))
-                rest = self.sets.minus(rest, self.sets.of(rest.universe, f"SELECT i FROM {first}"))
-                found.append(head + first)
+                tried = self._filled(check.first_try.replace("{few}", str(few)), node, port, rest)
+                decided = self.sets.of(rest.universe, tried)
+                rest = self.sets.minus(rest, decided)
+                found.append(f"SELECT i, {false} AS loss FROM {decided.rows}")
         if rest.count:
             found.append(f"{head}({self._filled(check.evidence, node, port, rest)})")
         return found

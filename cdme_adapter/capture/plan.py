@@ -125,7 +125,8 @@ class StepCheck:
     evidence: str
     lookup: bool = False
     first_try: str | None = None
-    """Like ``evidence``, but cheap, and only for the rows that a few candidates decide."""
+    """Selects ``i``, with repetitions, of the rows in ``{cur}`` for which the clause is FALSE with one
+    of the first ``{few}`` candidates: cheap, and nearly all of them."""
     passes: str | None = None
     """A condition on other relations alone, where the clause does not speak of the ports' rows: if
     it holds, every row gets past."""

@@ -3,7 +3,7 @@
 Writing every column of a large table to a temporary table, sorted by a window's partition, costs a
 multiple of the window itself; most of its rows are about to be removed. What is plain and certain
 (columns, deterministic expressions over them) is taken from the relation again, by the row id that
-the stage holds (docs/decisions/0035).
+the stage holds (docs/decisions/0038).
 """
 
 from __future__ import annotations

@@ -201,7 +201,6 @@ def _check_prefixes(
                 untouched = members and not members & component
                 passes = " AND ".join(after.others(component)) if untouched else None
                 first = _first_try(before, number, known[place])
-                first = _words(first, kind) if first is not None else None
                 planner.check(StepCheck(clause, names, reach, evidence, False, first, passes))
 
 
@@ -257,7 +256,7 @@ def _false_between(
 
 
 def _first_try(before: _Prefix, number: int, known: tuple[str, frozenset[int]]) -> str | None:
-    """FALSE for one of a few candidates: enough for nearly every record, and never quadratic."""
+    """The records for which the conjunct is FALSE with one of a few candidates: nearly every one."""
     sql, members = known
     own = before.components.of(number)
     rest = members - own
@@ -268,6 +267,6 @@ def _first_try(before: _Prefix, number: int, known: tuple[str, frozenset[int]]) 
         return None
     alias = before.groups[min(rest)].visible[0].alias
     some = f"(SELECT * {before.body(other, [])} LIMIT {{few}}) AS {quote(alias)}"
-    false = f"EXISTS (SELECT 1 FROM {some} WHERE ({sql}) IS FALSE)"
-    conditions = ["{port} IN (SELECT i FROM {cur})", *before.others(own), false]
-    return f"SELECT DISTINCT {{port}} AS i, {{false}} AS verdict {before.body(own, conditions)}"
+    conditions = ["{port} IN (SELECT i FROM {cur})", *before.others(own), f"(({sql}) IS FALSE)"]
+    body = before.body(own, conditions).removeprefix("FROM ")
+    return f"SELECT {{port}} AS i FROM {some}, {body}"
