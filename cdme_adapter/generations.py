@@ -63,6 +63,8 @@ class Generations:
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, int], InputGeneration] = field(default_factory=dict)
     _marks: dict[tuple[str, int], str | None] = field(default_factory=dict)
+    _stores: dict[str, bool] = field(default_factory=dict)
+    """Which other databases have a store."""
 
     def of_input(
         self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False
@@ -79,6 +81,10 @@ class Generations:
         count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
         if current is not None and store.row_count(current[0]) in (None, count):
             return InputGeneration(current[0], current[1], count)
+        if current is None and info.database.lower() != store.database.lower():
+            elsewhere = self._elsewhere(execute, store, info, count)
+            if elsewhere is not None:
+                return elsewhere
         mark = self._mark(execute, info, count)
         number = stable_id("generation", info.id, mark or self.run_id)
         seen = InputGeneration(number, self.run_id, count)
@@ -91,6 +97,27 @@ class Generations:
             side = StoreWriter(self.side, store.database)
             self._register(execute, side, info, number, mark, count)
             return self._known.setdefault((store.schema, number), seen)
+
+    def _elsewhere(
+        self, execute: Execute, store: StoreWriter, info: RelationInfo, count: int
+    ) -> InputGeneration | None:
+        """The generation of a relation that CDME wrote in another database: the one of the store there,
+        so that questions go on beyond it. It is noted in this store as well, with its keys, for the
+        other one forgets it when the relation is written anew."""
+        other = StoreWriter(execute, info.database)
+        with self.lock:
+            if info.database not in self._stores:
+                self._stores[info.database] = other.version() is not None
+            if not self._stores[info.database]:
+                return None
+        current = other.current(info.id)
+        if current is None or other.row_count(current[0]) not in (None, count):
+            return None
+        number, run_id = current
+        with self.lock:
+            side = StoreWriter(self.side, store.database)
+            self._register(execute, side, info, number, None, count, run_id)
+            return InputGeneration(number, run_id, count)
 
     def _mark(self, execute: Execute, info: RelationInfo, count: int) -> str | None:
         """The fingerprint of an input, read once a run where nothing of the run can change it: a
@@ -118,7 +145,7 @@ class Generations:
 
     def _register(
         self, execute: Execute, store: StoreWriter, info: RelationInfo, number: int,
-        mark: str | None, count: int,
+        mark: str | None, count: int, run_id: str | None = None,
     ) -> None:  # fmt: skip
         """Write the generation once: outside the model's transaction, for all who read it, or in
         it, where nobody else can see it yet."""
@@ -132,7 +159,7 @@ class Generations:
         key = self.verified_key(execute, info.quoted, self.storable(info.id, declared), None)
         kind = node.resource_type if node else "relation"
         store.generation(
-            Generation(number, info.id, self.run_id, kind, info.database, info.schema,
+            Generation(number, info.id, run_id or self.run_id, kind, info.database, info.schema,
                        info.name, count, mark, key)
         )  # fmt: skip
         if key:

@@ -1,7 +1,8 @@
 """Where a clause stands in the user's file, given where it stands in the compiled SQL.
 
 Jinja moves lines. Lines that both texts share anchor the compiled text to the file; a clause
-between two anchors is put on the line that follows the nearest one above it.
+between two anchors is put on the line that follows the nearest one above it, else as far above the
+nearest one below it; texts of as many lines that share none are taken line by line.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ def _line_map(compiled: str, raw: str) -> tuple[int, ...]:
 def file_line(compiled: str, raw: str, line: int | None) -> int | None:
     """The line of the file for a line of the compiled SQL, both from 1.
 
-    >>> file_line("select *\\nfrom x\\nwhere a > 1", "{{ config() }}\\nselect *\\nfrom x\\nwhere a > 1",
-    3) 4
+    >>> file_line("select *\\nfrom x\\nwhere a > 1", "{{ config() }}\\nselect *\\nfrom x\\nwhere a > 1", 3)
+    4
+    >>> file_line("select * from db.x join y", "select * from {{ ref('x') }} join y", 1)
+    1
     """
     if line is None or not raw:
         return line if not raw else None
@@ -44,7 +47,10 @@ def file_line(compiled: str, raw: str, line: int | None) -> int | None:
     for above in range(place, -1, -1):
         if lines[above] >= 0:
             return min(lines[above] + 1 + (place - above), len(raw.splitlines()))
-    return None
+    for below in range(place + 1, len(lines)):
+        if lines[below] >= 0:
+            return max(lines[below] + 1 - (below - place), 1)
+    return line if len(lines) == len(raw.splitlines()) else None
 
 
 def _tokens(text: str) -> list[tuple[str, int]]:

@@ -253,9 +253,9 @@ class Questions:
 
         >>> questions.relation("FROM cdme.filtered_keys").df()  # doctest: +SKIP
         """
-        from cdme_adapter.lineage.relations import check_expression
+        from cdme_adapter.lineage.relations import check_select
 
-        check_expression(self.con, query)
+        check_select(self.con, query)
         return self.con.sql(query)
 
     def sql(self, query: str, *, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:

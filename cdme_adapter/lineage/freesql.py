@@ -6,7 +6,7 @@ from typing import Any
 
 from cdme_adapter.errors import QuestionError
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
-from cdme_adapter.lineage.relations import check_expression
+from cdme_adapter.lineage.relations import check_select
 from cdme_adapter.lineage.values import Column
 
 
@@ -16,7 +16,7 @@ def run_sql(ctx: Context, query: str, limit: int = DEFAULT_LIMIT) -> dict[str, A
 
     inner = query.strip().rstrip(";")
     try:
-        check_expression(ctx.store.con, inner)
+        check_select(ctx.store.con, inner)
         described = ctx.store.rows(f"DESCRIBE {inner}")
         columns = [Column(row[0], str(row[1])) for row in described]
         names = [f"c{at}" for at in range(len(columns))]

@@ -176,11 +176,26 @@ def _at(
 
 def check_expression(con: Any, sql: str) -> None:
     """Refuse text that is more than one SELECT: a predicate must not smuggle in a statement."""
-    statements = con.extract_statements(sql)
-    if len(statements) != 1 or not str(statements[0].type).upper().endswith("SELECT"):
+    if not is_select(con, sql):
         raise QuestionError(
             "a predicate is one SQL expression, not several statements", code="BAD_PREDICATE"
         )
+
+
+def check_select(con: Any, sql: str) -> None:
+    """Refuse what is not one SELECT."""
+    if not is_select(con, sql):
+        raise QuestionError(
+            "this takes one SELECT: the database is only read",
+            code="BAD_SQL",
+            remedy="write one SELECT, without a semicolon in it",
+        )
+
+
+def is_select(con: Any, sql: str) -> bool:
+    """Whether a text is one SELECT."""
+    statements = con.extract_statements(sql)
+    return len(statements) == 1 and str(statements[0].type).upper().endswith("SELECT")
 
 
 def select_ordinals(

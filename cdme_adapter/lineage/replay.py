@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from cdme_adapter.engines.files import SCAN
@@ -20,7 +21,7 @@ from cdme_adapter.lineage.occurrences import CONSULTED, split
 from cdme_adapter.lineage.originals import View, original_sql, user_macros, views_beneath
 from cdme_adapter.lineage.relations import Table
 from cdme_adapter.lineage.shape import Shape, shape_of
-from cdme_adapter.lineage.stage import RECORD, Stage
+from cdme_adapter.lineage.stage import RECORD, Stage, settings_of
 from cdme_adapter.lineage.values import Column
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import Edge, Generation, literal, quote
@@ -145,18 +146,26 @@ class Replay:
         edges = [e for held in self.inputs.values() for e in held if e.role is Role.DIRECT]
         return all(e.exactness is Exactness.EXACT for e in edges)
 
+    @cached_property
+    def _macros(self) -> list[str]:
+        return user_macros(self.ctx)
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        return settings_of(self.ctx)
+
     def check(self, ordinal: int) -> Outcome:
         """Replay one output record."""
         import duckdb
 
         table = self.ctx.need_table(self.generation)
-        with Stage(self.ctx) as stage:
+        with Stage(self.ctx, self._settings) as stage:
             stage.add_record(self.generation, table, ordinal)
             for node, edges in self.inputs.items():
                 problem = self._stage_input(stage, node, edges, ordinal)
                 if problem:
                     return Outcome("unknown", problem)
-            statements = [*user_macros(self.ctx), *(view.statement for view in self.views)]
+            statements = [*self._macros, *(view.statement for view in self.views)]
             runner = stage.open(self.generation.database, self.generation.schema, statements)
             try:
                 runner.execute(f"CREATE TEMP TABLE __cdme_out AS {self.sql}")

@@ -27,7 +27,13 @@ _SETTINGS = (
     "preserve_insertion_order",
 )  # fmt: skip
 
+_WANTED = f"SELECT name, value FROM duckdb_settings() WHERE name IN ({', '.join(map(literal, _SETTINGS))})"
 _NUMBERS = itertools.count()
+
+
+def settings_of(ctx: Context) -> dict[str, Any]:
+    """The settings of the user's connection that decide what SQL gives."""
+    return dict(ctx.store.rows(_WANTED))
 
 
 def _copied(filled: Path) -> Path:
@@ -44,8 +50,8 @@ def _copied(filled: Path) -> Path:
 class Stage:
     """A copy that is filled relation by relation and then opened."""
 
-    def __init__(self, ctx: Context) -> None:
-        self.ctx = ctx
+    def __init__(self, ctx: Context, settings: dict[str, Any]) -> None:
+        self.ctx, self.settings = ctx, settings
         self._folder = tempfile.TemporaryDirectory(prefix="cdme_replay_")
         self._files: dict[str, tuple[str, Path]] = {}
         self._runner: Any = None
@@ -120,10 +126,8 @@ class Stage:
         return runner
 
     def _settings(self, runner: Any) -> None:
-        names = ", ".join(literal(name) for name in _SETTINGS)
-        wanted = f"SELECT name, value FROM duckdb_settings() WHERE name IN ({names})"
-        here = dict(runner.execute(wanted).fetchall())
-        for name, value in self.ctx.store.rows(wanted):
+        here = dict(runner.execute(_WANTED).fetchall())
+        for name, value in self.settings.items():
             if value is not None and here.get(name) != value:
                 _runs(runner, f"SET {name} = {literal(str(value))}")
 

@@ -248,7 +248,10 @@ class Store:
         self.schemas = self.schemas or find_schemas(self.con)
         check_version(self)
         self.current = dict(self.rows(f"SELECT relation, generation FROM {self.table('store_current')}"))
-        self.generations = {g.id: g for g in _generations(self)}
+        self.generations = {}
+        for g in _generations(self):  # the store beside a relation knows more than its readers' does
+            if g.id not in self.generations or g.store.startswith(f"{quote(g.database)}."):
+                self.generations[g.id] = g
         self.edges = tuple(_edges(self))
         self.by_output, self.by_input = defaultdict(list), defaultdict(list)
         for edge in self.edges:

@@ -43,7 +43,8 @@ def stale_line(answer: dict[str, Any]) -> Iterator[str]:
     """What is to be said where an answer rests on records that may have changed."""
     ends = ", ".join(short(name) for name in answer.get("stale_ends") or [])
     if answer["stale"] is True:
-        yield styled(f"stale: {ends or 'the input'} changed since; null is what is gone", fg="yellow")
+        what = f"stale: {ends or 'the input'} changed since or is not there; null is what is gone"
+        yield styled(what, fg="yellow")
     elif answer["stale"] == "unknown":
         yield styled(f"whether {ends or 'the input'} changed since cannot be told", fg="yellow")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 import pytest
 
+from cdme_adapter import open_questions
 from tests.functional.project import Project, counts, release
 
 RAW = "id,v\n1,a\n2,b\n3,c\n"
@@ -50,6 +53,39 @@ def test_the_account_lies_in_the_database_of_the_model(two: Project) -> None:
     ]
     assert counts(two.ledger("d")["c"]) == (1, 1, 0, 0, 0, "BALANCED")
     assert in_mart(two, "SELECT status FROM cdme.runs") == [("COMPLETE",)]
+
+
+def test_questions_go_across_and_say_what_was_written_anew(two: Project) -> None:
+    two.dbt("build")
+
+    def ask(to: str = "sources") -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        release()
+        with open_questions(str(two.root), str(two.root)) as questions:
+            traced = questions.trace("d", to=to, limit=0)
+            explained = questions.explain("d", "raw") if to == "raw" else {}
+            return traced, explained, questions.reconcile(["b", "c", "d"], sample=0)
+
+    traced, explained, laws = ask("raw")
+    (record,) = traced["records"]
+    (witness,) = record["witnesses"]
+    assert (witness["relation"], witness["exactness"]) == ("seed.shop.raw", "exact")
+    assert [r["record"]["id"] for r in witness["records"]] == [3]
+    assert sorted(path[-2].split(".")[-1] for path in witness["paths"]) == ["a", "a"]
+    assert traced["stale"] is False
+    assert [(r["record"]["id"], r["class"], r["first_lost_at"]) for r in explained["records"]] == [
+        (1, "filtered", "model.shop.a"), (2, "filtered", "model.shop.c"), (3, "contributed", None),
+    ]  # fmt: skip
+    assert laws["verdict"] == "exact", laws["why"]
+
+    two.write({"a.sql": TABLE + "select id, v from {{ ref('raw') }} where id > 0"})
+    two.dbt("run", "--select", "a")  # b and c were made of what a was
+    traced, _, laws = ask()
+    assert traced["stale"] is True
+    assert traced["stale_ends"] == ["model.shop.a"]
+    assert laws["verdict"] == "unknown"
+    two.dbt("run")
+    traced, _, laws = ask("raw")
+    assert (traced["stale"], laws["verdict"]) == (False, "exact")
 
 
 def test_the_file_has_the_whole_run(two: Project) -> None:
