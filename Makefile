@@ -48,7 +48,11 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.demo_ratio
 
-bench-tpch: $(VENV)/.dev
+$(VENV)/.bench: $(NEEDS) | $(VENV)/.dev
+	$(PIP) -e '.[demo,dev,bench]'
+	touch $@
+
+bench-tpch: $(VENV)/.bench
 	$(BIN)/python -m bench.tpch_cost --scale $(SCALE) $(PUBLISH)
 
 bench-errors: $(VENV)/.dev
