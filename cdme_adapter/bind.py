@@ -31,7 +31,7 @@ def bind_plan(journey: Journey) -> None:
     model's own text is not accepted on that connection either, nothing is learned: it is at fault, or it
     reads what only the model's connection sees (a temporary table of a hook, say).
     """
-    if journey.plan is None:
+    if journey.plan is None or journey.bound:
         return
     side = journey.generations.side
     try:
@@ -45,6 +45,8 @@ def bind_plan(journey: Journey) -> None:
         journey.refuse(
             UnsupportedConstruct("a column called rowid in a part that is kept, which hides the row id")
         )
+    elif journey.plans is not None and journey.read_views is not None:
+        journey.plans.keep(side, journey.compiled, plan, journey.read_views)
 
 
 def _instead(journey: Journey, why: str) -> None:

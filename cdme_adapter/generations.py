@@ -19,6 +19,7 @@ from cdme_adapter.engines.rows import columns_of, fingerprint, literal, ordinals
 from cdme_adapter.errors import ConfigError, Finding, Place
 from cdme_adapter.file_inputs import register_files
 from cdme_adapter.nodes import NodeInfo, Nodes
+from cdme_adapter.plan_cache import PlanCache
 from cdme_adapter.provenance import stable_id
 from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.store.writer import Generation, StoreWriter
@@ -60,6 +61,8 @@ class Generations:
     """Declared keys of sources, by relation id."""
     pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
     """What stands for the values of personal key columns."""
+    plans: PlanCache | None = None
+    """The plans of earlier runs, where a run keeps any."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, int], InputGeneration] = field(default_factory=dict)
     _marks: dict[tuple[str, int], str | None] = field(default_factory=dict)
@@ -123,7 +126,7 @@ class Generations:
         """The fingerprint of an input, read once a run where nothing of the run can change it: a
         source, in a project none of whose nodes runs SQL or Python of its own beside its query."""
         node = self.nodes.by_id.get(info.id)
-        if node is None or node.resource_type != "source" or not self._calm:
+        if node is None or node.resource_type != "source" or not self.calm:
             return fingerprint(execute, info.database, info.schema, info.name)
         with self.lock:
             if (info.id, count) not in self._marks:
@@ -132,7 +135,8 @@ class Generations:
             return self._marks[info.id, count]
 
     @cached_property
-    def _calm(self) -> bool:
+    def calm(self) -> bool:
+        """Whether no node of the project runs SQL or Python of its own beside its query."""
         nodes = self.nodes.by_id.values()
         hooked = any(node.pre_hooked or node.post_hooked or node.language != "sql" for node in nodes)
         return not hooked and {node.materialized for node in nodes} <= _CALM

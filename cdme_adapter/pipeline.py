@@ -24,7 +24,7 @@ from cdme_adapter.accounting import (
     Verdict,
     judge,
 )
-from cdme_adapter.capture.plan import HIDDEN, MACRO, CapturePlan, Coarse
+from cdme_adapter.capture.plan import HIDDEN, MACRO, CapturePlan, Coarse, RelationInfo
 from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.capture.sqltext import normal, quote
 from cdme_adapter.config import CdmeConfig
@@ -41,6 +41,7 @@ from cdme_adapter.increment import Increment
 from cdme_adapter.locate import file_line, search_line
 from cdme_adapter.modes import LIGHT, choose, keep, look_again, settlement_of
 from cdme_adapter.nodes import NodeInfo, Nodes
+from cdme_adapter.plan_cache import PlanCache
 from cdme_adapter.provenance import Exactness, LineageMode, Role, cardinality, stable_id
 from cdme_adapter.refine.files import forget_lines, noting_copy, write_lines
 from cdme_adapter.refine.records import Hidden
@@ -115,6 +116,10 @@ class Journey:
     overdrawn: GateError | None = None
     ordered: bool = False
     """Whether it is known of the model that what it picks by position has a total order."""
+    bound: bool = False
+    """Whether the plan is one that DuckDB accepted before."""
+    read_views: list[RelationInfo] | None = None
+    """The views that the plan was made of, once it is made."""
     recipe_texts: dict[str, str] = field(default_factory=dict)
     """The SELECTs of the views that the plan was made of, by id."""
     hidden: Callable[[str], Hidden] = lambda node: {}
@@ -126,6 +131,13 @@ class Journey:
     def place(self) -> Place:
         """The model's file."""
         return Place(self.node.file)
+
+    @property
+    def plans(self) -> PlanCache | None:
+        """Where plans are remembered, if this one can be: nothing may change beneath the run."""
+        if self.refinery is not None or self.in_place or self.batch or not self.generations.calm:
+            return None
+        return self.generations.plans
 
     @property
     def inputs_summed(self) -> bool:
@@ -183,14 +195,27 @@ class Journey:
 
     def _planned(self, execute: Execute, catalog: DuckDbCatalog, text: str) -> CapturePlan:
         """The plan; of a text that cannot be read, what the engine says that it reads."""
+        known = self._remembered(text)
+        if known is not None:
+            catalog.remember(known[1])
+            self.bound = True
+            return known[0]
         try:
             prove_round_trip(execute, text)
-            return plan_query(text, catalog)
+            plan = plan_query(text, catalog)
+            self.read_views = catalog.looked_at
+            return plan
         except UnsupportedConstruct as reason:
             relations = relations_scanned(self.generations.side, catalog, text)
             if relations is None:
                 raise
             return plan_of_reads(text, relations, reason.message)
+
+    def _remembered(self, text: str) -> tuple[CapturePlan, list[RelationInfo]] | None:
+        """The plan of an earlier run and the views that it read, where it still holds."""
+        if self.plans is None:
+            return None
+        return self.plans.find(self.generations.side, text, self.view_texts, self.nodes.identify)
 
     def _coarse_finding(self, coarse: Coarse) -> Finding:
         """What was not understood and stands in a part that runs as it was written."""

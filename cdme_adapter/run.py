@@ -19,6 +19,7 @@ from cdme_adapter.generations import Generations
 from cdme_adapter.modes import begin
 from cdme_adapter.nodes import NodeInfo, Nodes, Outcome
 from cdme_adapter.pipeline import Journey
+from cdme_adapter.plan_cache import PlanCache
 from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.store.chain import SKIPPED, fill_in, recover, seal
 from cdme_adapter.store.keeping import forget_runs
@@ -62,7 +63,10 @@ class Run:
     generations: Generations = field(init=False)
 
     def __post_init__(self) -> None:
-        self.generations = Generations(self.run_id, self.nodes, self.side, pseudonyms=self.pseudonyms)
+        self.generations = Generations(
+            self.run_id, self.nodes, self.side, pseudonyms=self.pseudonyms,
+            plans=PlanCache(self.target_path / "cdme" / "plans.json"),
+        )  # fmt: skip
         for node in self.nodes.by_id.values():
             key = (node.meta or {}).get("key")
             if isinstance(key, (str, list, tuple)) and key:
@@ -161,6 +165,8 @@ class Run:
             node: replace(outcome, message=redacted(outcome.message))
             for node, outcome in (outcomes or {}).items()
         }
+        if self.generations.plans is not None:
+            self.generations.plans.save()
         stores = [StoreWriter(self.side, database) for database in self._prepared]
         for store in stores:
             self._close(store, heard)

@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"settle_levels", "shared_sets"}),
     frozenset(
         {"contents", "drift", "file_inputs", "generations", "gate", "maps"}
-        | {"recipes", "settle", "validation"}
+        | {"plan_cache", "recipes", "settle", "validation"}
     ),
     frozenset({"settle_indirect", "settle_totals"}),
     frozenset({"totals"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -74,9 +74,19 @@ class DuckDbCatalog:
         return [word for info in found for word in (*info.columns, info.view_sql or "")]
 
     @property
+    def looked_at(self) -> list[RelationInfo]:
+        """The views that were looked up."""
+        return [info for info in self._relations.values() if info and info.view_sql]
+
+    @property
     def views(self) -> dict[str, str]:
         """The SELECTs of the views that were looked up, by id."""
-        return {info.id: info.view_sql for info in self._relations.values() if info and info.view_sql}
+        return {info.id: info.view_sql or "" for info in self.looked_at}
+
+    def remember(self, views: Iterable[RelationInfo]) -> None:
+        """Take views for looked up: of a plan that was made before."""
+        for info in views:
+            self._relations[info.database.lower(), info.schema.lower(), info.name.lower()] = info
 
     def is_aggregate(self, function: str) -> bool:
         """Whether DuckDB knows an aggregate of that name."""
