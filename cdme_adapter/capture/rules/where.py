@@ -259,14 +259,15 @@ def _first_try(before: _Prefix, number: int, known: tuple[str, frozenset[int]]) 
     """The records for which the conjunct is FALSE with one of a few candidates: nearly every one."""
     sql, members = known
     own = before.components.of(number)
-    rest = members - own
-    if len(rest) != 1 or len(before.groups[min(rest)].visible) != 1:
+    found: list[str] = []
+    for other in {before.components.of(n) for n in members - own}:
+        spoken = [before.groups[n] for n in sorted(members & other)]
+        if len(spoken) != 1 or len(spoken[0].visible) != 1:
+            return None
+        alias = quote(spoken[0].visible[0].alias)
+        found.append(f"(SELECT {alias}.* {before.body(other, [])} LIMIT {{few}}) AS {alias}")
+    if not 0 < len(found) <= 3:
         return None
-    other = before.components.of(min(rest))
-    if len(other) != 1:
-        return None
-    alias = before.groups[min(rest)].visible[0].alias
-    some = f"(SELECT * {before.body(other, [])} LIMIT {{few}}) AS {quote(alias)}"
     conditions = ["{port} IN (SELECT i FROM {cur})", *before.others(own), f"(({sql}) IS FALSE)"]
     body = before.body(own, conditions).removeprefix("FROM ")
-    return f"SELECT {{port}} AS i FROM {some}, {body}"
+    return f"SELECT {{port}} AS i FROM {', '.join(sorted(found))}, {body}"
