@@ -53,7 +53,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         for entry in answer["summary"]
     ]
     header = ["records", "class", "lost in", "clause", "verdict", "place"]
-    yield from table(header, rows, 2, right=[0])
+    yield from table(header, rows, 2, right=[0], long=[3, 5, 2])
     shown = len(answer["records"])
     if not shown:
         return

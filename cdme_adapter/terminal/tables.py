@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 _WIDEST = 48
+_NARROWEST = 14
 
 
 def styled(text: str, **style: Any) -> str:
@@ -76,11 +77,22 @@ def short(name: str) -> str:
 
 
 def table(
-    header: Sequence[str], rows: Sequence[Sequence[Any]], indent: int = 0, right: Sequence[int] = ()
+    header: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    indent: int = 0,
+    right: Sequence[int] = (),
+    long: Sequence[int] = (),
 ) -> list[str]:
-    """Aligned lines; columns that do not fit on the terminal are named below instead."""
+    """Aligned lines. On a terminal the columns ``long`` are shortened until all fit; columns that still
+    do not are named below instead."""
     texts = [[_cut(cell(value)) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[at]) for row in texts)]) for at, name in enumerate(header)]
+    for at in long:
+        over = indent + sum(widths) + 2 * (len(widths) - 1) - (width() or 10**6)
+        if over > 0:
+            widths[at] = max(min(_NARROWEST, widths[at]), widths[at] - over)
+            for row in texts:
+                row[at] = _shortened(row[at], widths[at])
     fitting = _fitting(widths, indent)
 
     def line(cells: Sequence[str]) -> str:
@@ -97,7 +109,10 @@ def table(
 
 
 def _cut(text: str) -> str:
-    limit = _WIDEST if width() else 1000
+    return _shortened(text, _WIDEST if width() else 1000)
+
+
+def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -108,7 +123,7 @@ def _fitting(widths: Sequence[int], indent: int) -> int:
     used, count = indent, 0
     for wide in widths:
         used += wide + 2
-        if used > room and count:
+        if used - 2 > room and count:
             break
         count += 1
     return count

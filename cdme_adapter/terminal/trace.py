@@ -81,7 +81,7 @@ def totals_table(totals: list[dict[str, Any]], arrow: str) -> list[str]:
         for entry in totals
     ]
     header = ["records", "relation", "role", "exactness", "path"]
-    return table(header, rows, 2, right=[0]) if rows else []
+    return table(header, rows, 2, right=[0], long=[4]) if rows else []
 
 
 def entry_lines(entry: dict[str, Any], arrow: str) -> Iterator[str]:

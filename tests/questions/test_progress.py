@@ -8,7 +8,7 @@ import time
 import duckdb
 import pytest
 
-from cdme_adapter.terminal import progress
+from cdme_adapter.terminal import progress, tables
 from cdme_adapter.terminal.progress import Progress
 
 
@@ -47,3 +47,16 @@ def test_the_share_is_that_of_the_statement() -> None:
             return 50.0
 
     assert "50 %" in Progress("x", Half()).line(2) and Progress("x", duckdb.connect()).line(2) == "x … 2 s"
+
+
+def test_long_columns_give_way_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All columns stay while the long ones can be shortened; without a terminal nothing is cut."""
+    header, rows = ["records", "clause", "verdict"], [["1", "a" * 30 + " = 1", "false"]]
+    monkeypatch.setattr(tables, "width", lambda: 36)
+    lines = tables.table(header, rows, 2, right=[0], long=[1])
+    assert lines[1] == f"        1  {'a' * 15}…  false"
+    assert max(map(len, lines)) <= 36
+    monkeypatch.setattr(tables, "width", lambda: 20)
+    assert tables.table(header, rows, 2, long=[1])[-1].endswith("… and clause, verdict")
+    monkeypatch.setattr(tables, "width", lambda: None)
+    assert "a" * 30 in tables.table(header, rows, 2, long=[1])[1]
