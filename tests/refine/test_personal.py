@@ -6,7 +6,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
+from cdme_adapter.cli import cli
 from cdme_adapter.lineage.api import Questions
 from cdme_adapter.lineage.forget import forget
 from cdme_adapter.lineage.opening import open_questions
@@ -115,3 +117,52 @@ def test_a_subject_is_forgotten_and_the_counts_stay(tmp_path: Path) -> None:
     assert errors == [("model.shop.counted", 3), ("model.shop.staged", 3)]
     with open_questions(str(project.root), str(project.root)) as asked:
         assert asked.verify_ledger()["verdict"] == "exact"
+
+
+def test_what_may_be_anybodys_is_forgotten_too(tmp_path: Path) -> None:
+    """A resolved record keeps no way to its source: without a key nothing tells whose it was. With the key
+    in it, it goes only with its own subject. A predicate that does not bind is told as one."""
+    project = Project(tmp_path / "shop").write(
+        {
+            "people.csv": PEOPLE,
+            "keyed.csv": PEOPLE,
+            "m.yml": "{version: 2, seeds: [{name: keyed, config: {meta: {cdme: {key: email}}}}]}",
+            "loose.sql": model({"refine": REFINE[:1]}, "select name as who, age from {{ ref('people') }}"),
+            "tight.sql": model({"refine": REFINE[:1]}, "select email, age from {{ ref('keyed') }}"),
+            "apart.sql": model({"refine": REFINE[:1]}, "select age from {{ ref('keyed') }}"),
+        }
+    )
+    project.dbt("build")
+    mended = PEOPLE.replace("-4", "4").replace("-5", "5")
+    project.write({"people.csv": mended, "keyed.csv": mended})
+    project.dbt("build")
+    project.dbt("build")  # by now the sources of what is resolved are collected
+    project.sql("DELETE FROM cdme.store_reject_edges WHERE generation NOT IN"
+                " (SELECT generation FROM cdme.store_rejects WHERE resolved_run_id IS NULL)")  # fmt: skip
+    root = str(project.root)
+
+    def forgotten(relation: str, where: str) -> list[tuple[str, str]]:
+        done = CliRunner().invoke(
+            cli, ["forget", relation, "--where", where, "--project-dir", root, "--profiles-dir", root]
+        )
+        assert done.exit_code == 0, done.output
+        return project.sql(
+            "SELECT split_part(model, '.', -1), record::VARCHAR FROM cdme.error_history ORDER BY ALL"
+        )
+
+    gone = '{"forgotten":true}'
+    after = forgotten("keyed", "email = 'bob@x.org'")
+    assert after[:2] == [("apart", gone), ("apart", gone)]
+    assert after[2:4] == [
+        ("loose", '{"who":"Bob Secretname","age":-4}'),
+        ("loose", '{"who":"Cyd Secretname","age":-5}'),
+    ]
+    assert after[4:] == [("tight", '{"email":"cyd@x.org","age":-5}'), ("tight", gone)]
+    after = forgotten("people", "name like 'Bob%'")
+    assert [row for row in after if row[0] == "loose"] == [("loose", gone)] * 2
+    with open_questions(root, root) as asked:
+        assert asked.verify_ledger()["verdict"] == "exact"
+    wrong = CliRunner().invoke(
+        cli, ["forget", "people", "--where", "nope = 1", "--project-dir", root, "--profiles-dir", root]
+    )
+    assert wrong.exit_code == 2 and "BAD_PREDICATE" in wrong.output
