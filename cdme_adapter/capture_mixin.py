@@ -33,7 +33,7 @@ from cdme_adapter.dbt_session import (
     whole_manifest,
 )
 from cdme_adapter.declared import settle_declared
-from cdme_adapter.emission import COMMANDS, warm_up
+from cdme_adapter.emission import COMMANDS, Early
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import (
     CaptureError,
@@ -151,7 +151,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         self._cdme_manifest = manifest
-        warm_up()
+        self._cdme_early = Early(self._cdme_side_execute)
         run = Run(
             run_id=invocation_id(),
             command=command_name(),

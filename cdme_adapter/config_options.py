@@ -289,5 +289,5 @@ PARSERS: Mapping[str, Parser] = {
     "account_views": _truth,
     "account_views_seconds": _SECONDS,
     "keep_runs": _number("a whole number from 1", 1, 2**63, whole=True),
-    "emit": _record({}, {"timeout": _SECONDS}, lambda v: Emit(**v)),
+    "emit": _record({}, {"timeout": _SECONDS, "schemas": _text}, lambda v: Emit(**v)),
 }

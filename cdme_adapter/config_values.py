@@ -94,6 +94,10 @@ class Suppression:
 
 @dataclass(frozen=True)
 class Emit:
-    """How long a run may wait for an OpenLineage collector, in seconds (REQ-NFR-OBS-001)."""
+    """How long a run may wait for an OpenLineage collector, in seconds (REQ-NFR-OBS-001).
+
+    ``schemas`` is the address below which the schemas of CDME's own facets are served.
+    """
 
     timeout: float = 2.0
+    schemas: str = ""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -24,10 +25,32 @@ COMMANDS = frozenset({"run", "build", "test", "seed", "snapshot", "retry"})
 """The commands of dbt that run nodes; others (compile, show, docs) have nothing to tell."""
 
 
-def warm_up() -> None:
-    """Load the client beside the first models, not after the last."""
-    if is_configured():
-        threading.Thread(target=import_module, args=("cdme_adapter.emit.publish",), daemon=True).start()
+class Early:
+    """What is done beside the first models, not after the last: the client is loaded, and what earlier
+    runs left waiting is sent."""
+
+    def __init__(self, execute: Execute) -> None:
+        self.backlog: list[Any] = []
+        self._thread: threading.Thread | None = None
+        if is_configured():
+            self._thread = threading.Thread(target=self._begin, args=(execute,), daemon=True)
+            self._thread.start()
+
+    def _begin(self, execute: Execute) -> None:
+        try:
+            import_module("cdme_adapter.emit.publish")
+            self.backlog += import_module("cdme_adapter.emit.backlog").Backlog.begin(execute)
+        except Exception:
+            return  # what waits goes out at the end, or says then why not
+
+    def finish(self, execute: Execute, seconds: float) -> str:
+        """Note what was sent; what is in the way of sending more, if anything is."""
+        if self._thread is not None:
+            self._thread.join()
+        stopped = [one.finish(execute, seconds) for one in self.backlog]
+        alive = any(one.thread.is_alive() for one in self.backlog)
+        self.backlog = []
+        return next((done.problem for done in stopped if done.problem), "") if alive else ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +63,7 @@ class Teller:
     root: str
     project_vars: Mapping[str, Any] | None
     say: Callable[[str], Any]
+    early: Early | None = None
 
     def tell(self, ledgers: Sequence[Mapping[str, Any]]) -> None:
         """Keep the events of these ledgers and send what waits, for as long as the project allows."""
@@ -51,8 +75,8 @@ class Teller:
             store = StoreWriter(self.execute, self.database)
             store.prepare()
             facts = lambda: project_facts(self.manifest, self.root)  # noqa: E731
-            keep_events(self.execute, store.schema, ledgers, facts)
-            done = send_waiting(self.execute, chained_schemas(self.execute), config.emit.timeout)
+            keep_events(self.execute, store.schema, ledgers, facts, config.emit.schemas)
+            done = self._send(send_waiting, config.emit.timeout)
         except Exception as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             self.say(f"[EMIT_FAILED] no OpenLineage events: {first}")
@@ -67,6 +91,15 @@ class Teller:
                 f"[EMIT_WAITING] {done.waiting} OpenLineage events wait: {done.problem}; the next run or "
                 "`cdme emit` sends them"
             )
+
+    def _send(self, send: Callable[..., Any], seconds: float) -> Any:
+        """Send what waits, unless the delivery that began with the run still holds the collector."""
+        schemas = chained_schemas(self.execute)
+        began = time.monotonic()
+        held = self.early.finish(self.execute, seconds) if self.early is not None else ""
+        if not held:
+            return send(self.execute, schemas, max(0.1, seconds - (time.monotonic() - began)))
+        return replace(send(self.execute, schemas, 0.0), problem=held)
 
 
 def ledger_of_outcomes(

@@ -9,7 +9,7 @@ from dbt.adapters.base.meta import AdapterMeta
 from dbt.adapters.events.logging import AdapterLogger
 
 from cdme_adapter.dbt_session import command_name, invocation_id, whole_manifest
-from cdme_adapter.emission import Teller, ledger_of_outcomes
+from cdme_adapter.emission import Early, Teller, ledger_of_outcomes
 from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.nodes import Outcome
 
@@ -25,6 +25,7 @@ class TellingMixin(metaclass=AdapterMeta):
     _cdme_close_side: Any
 
     _cdme_told = ""
+    _cdme_early: Early | None = None
 
     def _cdme_tell_outcomes(self, outcomes: dict[str, Outcome], failure: BaseException | None) -> None:
         """The events of a command without a ledger: ``dbt test``, or a run that was refused."""
@@ -56,7 +57,8 @@ class TellingMixin(metaclass=AdapterMeta):
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         Teller(self._cdme_side_execute, database, manifest, str(self.config.project_root),
-               self._cdme_vars(), logger.warning).tell(ledgers)  # fmt: skip
+               self._cdme_vars(), logger.warning, self._cdme_early).tell(ledgers)  # fmt: skip
+        self._cdme_early = None
 
     def _cdme_vars(self) -> Any:
         return {**self.config.vars.to_dict(), **(self.config.cli_vars or {})}.get("cdme")

@@ -61,21 +61,14 @@ class ColumnLineage:
     """Every relation that the query names, CTEs among them."""
 
 
-def relations_of(sql: str, database: str, schema: str) -> list[Relation]:
-    """The relations that a query names, CTEs among them; none where it cannot be read."""
-    try:
-        parsed = parse_one(sql, dialect="duckdb")
-    except (SqlglotError, RecursionError):
-        return []
-    return sorted({_relation(table, database, schema) for table in parsed.find_all(exp.Table)})
-
-
 class Unresolved(Exception):
     """A column whose origin is not certain."""
 
 
 def column_lineage(sql: str, columns: Columns, database: str, schema: str) -> ColumnLineage | None:
     """The column lineage of a SELECT; ``database`` and ``schema`` are where bare names live.
+
+    None where one column is not certain.
 
     >>> known = {("db", "main", "t"): {"a": "INT", "b": "INT"}}
     >>> found = column_lineage("select a + 1 as c from t where b > 0", known, "db", "main")
@@ -84,11 +77,28 @@ def column_lineage(sql: str, columns: Columns, database: str, schema: str) -> Co
     >>> [(name, how.subtype) for (_, name), (how,) in found.dataset.items()]
     [('b', 'FILTER')]
     """
+    return lineage_and_relations(sql, columns, database, schema)[0]
+
+
+def lineage_and_relations(
+    sql: str, columns: Columns, database: str, schema: str
+) -> tuple[ColumnLineage | None, tuple[Relation, ...]]:
+    """The column lineage, and every relation that the query names, CTEs among them: the latter also
+    where the former is not certain, and none where the SQL cannot be read."""
     try:
         parsed = parse_one(sql, dialect="duckdb")
+    except (SqlglotError, RecursionError):
+        return None, ()
+    named = tuple(sorted({_relation(table, database, schema) for table in parsed.find_all(exp.Table)}))
+    return _followed(parsed, named, columns, database, schema), named
+
+
+def _followed(
+    parsed: exp.Expr, named: tuple[Relation, ...], columns: Columns, database: str, schema: str
+) -> ColumnLineage | None:
+    try:
         known: dict[str, Any] = {}
-        named = {_relation(table, database, schema) for table in parsed.find_all(exp.Table)}
-        for name in sorted(named):
+        for name in named:
             if name in columns:
                 known.setdefault(name[0], {}).setdefault(name[1], {})[name[2]] = dict(columns[name])
         tree = qualify(
@@ -101,7 +111,7 @@ def column_lineage(sql: str, columns: Columns, database: str, schema: str) -> Co
         walk = _Walk(columns)
         fields = {name: walk.column(root, name) for name in _names(root)}
         walk.whole(root)
-        return ColumnLineage(fields, walk.dataset, tuple(sorted(named)))
+        return ColumnLineage(fields, walk.dataset, named)
     except (SqlglotError, Unresolved, RecursionError, KeyError, ValueError):
         return None
 

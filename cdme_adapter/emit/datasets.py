@@ -22,7 +22,7 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.serde import Serde
 
 from cdme_adapter.emit.catalog import Catalog
-from cdme_adapter.emit.columns import ColumnLineage, Relation, Uses, column_lineage, relations_of
+from cdme_adapter.emit.columns import ColumnLineage, Relation, Uses, lineage_and_relations
 from cdme_adapter.emit.facts import NodeFacts, ProjectFacts
 from cdme_adapter.emit.names import PRODUCER
 from cdme_adapter.emit.remembered import Remembered
@@ -131,9 +131,9 @@ class Datasets:
             return None
         known, facet = self.remembered.get(node.id, node.compiled)
         if not known:
-            found = column_lineage(node.compiled, self.catalog.columns, node.database, node.schema)
+            columns = self.catalog.columns
+            found, named = lineage_and_relations(node.compiled, columns, node.database, node.schema)
             facet = self._facet(node, found) if found is not None else None
-            named = found.relations if found else relations_of(node.compiled, node.database, node.schema)
             relations = [*named, self._relation(node)]
             self.remembered.put(node.id, node.compiled, relations, facet)
         return facet

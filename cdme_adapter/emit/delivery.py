@@ -95,7 +95,7 @@ class _Delivery(threading.Thread):
         try:
             for position, text in self.events:
                 if self.stop.is_set():
-                    return
+                    break
                 self.at = position
                 if not self._hand_over(position, text):
                     return
@@ -136,6 +136,13 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def start(client: OpenLineageClient, events: Sequence[tuple[int, str]], stuck: int | None) -> _Delivery:
+    """Begin to send, and come back at once."""
+    thread = _Delivery(client, events, stuck)
+    thread.start()
+    return thread
+
+
 def deliver(
     client: OpenLineageClient,
     events: Sequence[tuple[int, str]],
@@ -146,13 +153,16 @@ def deliver(
 
     An event that was being handed over when the time was up counts as not sent: it will be sent again.
     """
-    thread = _Delivery(client, events, stuck)
-    thread.start()
+    return outcome(start(client, events, stuck), seconds)
+
+
+def outcome(thread: _Delivery, seconds: float | None) -> Delivered:
+    """What came of a delivery once it is done or ``seconds`` are over."""
     thread.join(seconds)
     if thread.is_alive():
         thread.stop.set()
-        kept = () if client.transport.kind in ("async_http", "composite") else tuple(thread.sent)
-        why = f"no answer within {seconds:g} seconds"
+        kept = () if thread.client.transport.kind in ("async_http", "composite") else tuple(thread.sent)
+        why = f"no answer within {seconds or 0:g} seconds"
         return Delivered(kept, why, tuple(thread.refused), thread.at)
     if thread.doubted:  # the last in the queue: nothing behind them tells whose fault it is
         position, why = thread.doubted[0]

@@ -52,6 +52,8 @@ class Story:
     project: ProjectFacts
     catalog: Catalog
     remembered: Remembered
+    schemas: str = ""
+    """Where the schemas of CDME's own facets are served, if anywhere."""
     datasets: Datasets = field(init=False)
     edges: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -85,7 +87,7 @@ class Story:
         if parent is not None:
             facets["parent"] = _parent(parent, names.parent_run("OPENLINEAGE_ROOT_PARENT_ID") or parent)
         job = Job(self.own.namespace, self.own.job, {"jobType": _job_type("JOB")})
-        last = {**facets, "cdme_ledger": ledger_facet(self.ledger, self.ledger["edges"])}
+        last = {**facets, "cdme_ledger": ledger_facet(self.ledger, self.ledger["edges"], self.schemas)}
         wrong = [n["node"] for n in self.ledger["nodes"] if n["state"] in ("failed", "rejected")]
         if state is RunState.FAIL:
             # What refuses a run may name keys in the lines that follow the first.
@@ -125,7 +127,7 @@ class Story:
     def _closing(self, facts: NodeFacts, node: Mapping[str, Any], state: RunState) -> dict[str, Any]:
         """The run facets that only the end of a node knows."""
         edges = self.edges.get(facts.id, [])
-        found: dict[str, Any] = {"cdme_ledger": ledger_facet(self.ledger, edges)}
+        found: dict[str, Any] = {"cdme_ledger": ledger_facet(self.ledger, edges, self.schemas)}
         balances = [_balance(edge) for edge in edges if edge["role"] == "direct"]
         if facts.test is not None:
             balances = [_test_execution(facts, node)]

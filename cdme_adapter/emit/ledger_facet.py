@@ -1,7 +1,8 @@
 """CDME's own run facet ``cdme_ledger``: the account of a node or of the run, in counts.
 
 Its schema ships as ``schemas/openlineage/CdmeLedgerRunFacet.json`` and never changes under its ``$id``:
-a change is a new version with a new one.
+a change is a new version with a new one (a test holds the file to its hash). Where a project serves the
+file, ``emit: {schemas: ADDRESS}`` makes ``_schemaURL`` its address.
 """
 
 from __future__ import annotations
@@ -11,17 +12,31 @@ from typing import Any
 
 from cdme_adapter.emit.names import PRODUCER
 
-SCHEMA_URL = "urn:dbt-cdme:facet:CdmeLedgerRunFacet:1-0-0#/$defs/CdmeLedgerRunFacet"
+VERSION = "1-0-0"
+_POINTER = "#/$defs/CdmeLedgerRunFacet"
 _COUNTS = ("input", "contributed", "filtered", "error", "unaccounted", "consulted")
 
 
-def ledger_facet(ledger: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def schema_url(base: str = "") -> str:
+    """The ``_schemaURL``: a URN that is never another content's, or the file's address under ``base``.
+
+    >>> schema_url("https://example.org/cdme/")
+    'https://example.org/cdme/1-0-0/CdmeLedgerRunFacet.json#/$defs/CdmeLedgerRunFacet'
+    """
+    if base:
+        return f"{base.rstrip('/')}/{VERSION}/CdmeLedgerRunFacet.json{_POINTER}"
+    return f"urn:dbt-cdme:facet:CdmeLedgerRunFacet:{VERSION}{_POINTER}"
+
+
+def ledger_facet(
+    ledger: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], base: str = ""
+) -> dict[str, Any]:
     """The facet of some edges of a ledger: counts and reasons, never a row's value."""
     weakest = ["exact", "superset", "opaque"]
     exactness = [weakest.index(edge["exactness"]) for edge in edges if edge["role"] == "direct"]
     return {
         "_producer": PRODUCER,
-        "_schemaURL": SCHEMA_URL,
+        "_schemaURL": schema_url(base),
         "runId": ledger["run_id"],
         "runStatus": ledger["status"],
         "exactness": weakest[max(exactness)] if exactness else None,

@@ -38,16 +38,20 @@ class Published:
 
 
 def keep_events(
-    execute: Execute, schema: str, ledgers: Sequence[Mapping[str, Any]], facts: Callable[[], ProjectFacts]
-) -> int:
-    """Build the events of ledgers and put them into the outbox; how many."""
+    execute: Execute, schema: str, ledgers: Sequence[Mapping[str, Any]],
+    facts: Callable[[], ProjectFacts], schemas: str = "",
+) -> int:  # fmt: skip
+    """Build the events of ledgers and put them into the outbox; how many.
+
+    ``schemas`` is where those of CDME's own facets are served.
+    """
     client = OpenLineageClient()
     project, catalog = facts(), Catalog.read(execute)
     remembered = Remembered(catalog)
     remembered.read(execute, schema)
     count = 0
     for ledger in ledgers:
-        made = Story(ledger, project, catalog, remembered).events()
+        made = Story(ledger, project, catalog, remembered, schemas).events()
         texts = [text for event in made if (text := prepare(client, event)) is not None]
         count += outbox.put(execute, schema, ledger["run_id"], texts)
     remembered.write(execute, schema)

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cdme_adapter.cli import cli
+from cdme_adapter.emit import publish
 from cdme_adapter.emit.messages import public_message
 from cdme_adapter.emit.switch import is_configured
 from tests.emit.collector import Collector
@@ -112,6 +113,23 @@ def test_a_poisoned_event_holds_nothing_up(project: Project, collector: Collecto
     done = emit(project, "--refused")
     assert (done.exit_code, json.loads(done.stdout)["sent"]) == (0, 2)
     assert collector.bodies[4:] == kept and waiting(project) == []
+
+
+def test_what_waits_goes_out_while_the_next_run_runs(
+    project: Project, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little time is left for it at the end."""
+    project.configure(vars={"cdme": {"emit": {"timeout": 0.3}}})
+    collector.status = 500
+    project.write(FILES).dbt("build")
+    kept = waiting(project)
+    collector.status = 200
+    slow = "select count(*) as n from range(3000) a, range(3000) b, range(20) c, {{ ref('a') }} d"
+    project.write({"z.sql": "{{ config(materialized='table') }} " + slow})
+    monkeypatch.setattr(publish, "send_waiting", lambda *_: publish.Published(0, 6))  # no time left
+    project.dbt("run")
+    assert list(dict.fromkeys(collector.bodies)) == kept != []
+    assert len(waiting(project)) == 6  # its own
 
 
 def order(body: bytes) -> str:
