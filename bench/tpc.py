@@ -33,6 +33,10 @@ PAGE = ROOT / "docs" / "tpc.md"
 SUITES = {"h": "tpch", "ds": "tpcds"}
 PATIENCE = float(__import__("os").environ.get("TPC_PATIENCE", "600"))
 """Seconds after which a query is given up."""
+NOT_REPLAYABLE = {
+    "ds44": "a window and a scalar subquery consult one relation, and its one indirect edge does not tell "
+    "which of them; `cdme reconcile` says `not_replayable` of such a model"
+}
 ROLES = ("direct", "indirect", "guard")
 Row = tuple[Any, ...]
 
@@ -49,6 +53,7 @@ class Outcome:
     generated: int = 0
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
+    not_replayed: str = ""
 
 
 def models(suite: str) -> dict[str, str]:
@@ -101,7 +106,10 @@ def examine(con: duckdb.DuckDBPyConnection, name: str, sql: str, sample: int) ->
         if lost and captured.exactness[relation, "direct"] == "exact":
             outcome.faults.append(f"{lost} unaccounted records of {relation}")
     _cover(outcome, captured)
-    _replay(con, sql, outcome, captured, sample)
+    if name in NOT_REPLAYABLE:
+        outcome.not_replayed = NOT_REPLAYABLE[name]
+    else:
+        _replay(con, sql, outcome, captured, sample)
     return outcome
 
 
@@ -225,6 +233,9 @@ def page(outcomes: list[Outcome], sample: int) -> str:
     if coarse:
         lines += ["Edges that are not exact:", ""]
         lines += [f"* {o.name}: {', '.join(sorted(o.supersets))}" for o in coarse]
+    skipped = [o for o in outcomes if o.not_replayed]
+    if skipped:
+        lines += ["Not replayed:", "", *(f"* {o.name}: {o.not_replayed}." for o in skipped)]
     faulty = [o for o in outcomes if o.faults]
     if faulty:
         lines += ["", "What does not hold yet:", ""]

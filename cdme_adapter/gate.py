@@ -14,6 +14,10 @@ from cdme_adapter.provenance import Exactness, Role
 Resolve = Callable[[str, Iterable[str]], "str | None"]
 
 
+EXACT_REQUIRED, NOT_EXACT = "EXACT_REQUIRED", "NOT_EXACT"
+"""The codes of findings on direct edges that are not exact."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the gate says: findings, of which those of severity ``error`` fail the model."""
@@ -71,7 +75,7 @@ def _exactness(entry: LedgerEntry, config: CdmeConfig, place: Place) -> list[Fin
     required = config.require == "exact"
     return [
         Finding(
-            "EXACT_REQUIRED" if required else "NOT_EXACT",
+            EXACT_REQUIRED if required else NOT_EXACT,
             f"the edge from {entry.input} is {entry.exactness.value}: {entry.why or 'not captured'}",
             "error" if required else "warn",
             entry.model,

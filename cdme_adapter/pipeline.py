@@ -33,8 +33,8 @@ from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
 from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import CaptureError, ConfigError, Finding, GateError, Place, UnsupportedConstruct
+from cdme_adapter.gate import EXACT_REQUIRED, NOT_EXACT, judge_model
 from cdme_adapter.gate import Verdict as GateVerdict
-from cdme_adapter.gate import judge_model
 from cdme_adapter.generations import Generations, InputGeneration
 from cdme_adapter.hooks import Before, remember, settle_hooks
 from cdme_adapter.increment import Increment
@@ -727,7 +727,16 @@ class Journey:
             lambda entry: f" ({entry.why})" if entry.why else "",
         )
         errors = self.refinery.findings() if self.refinery is not None else []
-        return GateVerdict((*judged.findings, *errors, *judge_drift(self, store)))
+        found = [self._at_construct(finding) for finding in judged.findings]
+        return GateVerdict((*found, *errors, *judge_drift(self, store)))
+
+    def _at_construct(self, finding: Finding) -> Finding:
+        """A finding on an edge that is not exact, at the construct that is not understood."""
+        coarse = self.plan.coarse if self.plan is not None else ()
+        for one in coarse if finding.code in (EXACT_REQUIRED, NOT_EXACT) else ():
+            if finding.message.endswith(f": {one.why}"):
+                return replace(finding, place=self._place(one.origin, one.line, ""))
+        return finding
 
     def mark_hooks(self, execute: Execute, store: StoreWriter, target: Target) -> None:
         """Mend the account where hooks of the transaction changed the table after it."""

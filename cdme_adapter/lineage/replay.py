@@ -194,7 +194,19 @@ class Replay:
             return Outcome("unknown", f"not_replayable: {called} differ from run to run", skipped)
         if self.doubtful:
             return Outcome("unknown", "it did not come out, and a source may have changed")
+        if mixed := self._mixed():
+            why = f"a window and a subquery consult {mixed}, and its one edge does not tell which of them"
+            return Outcome("unknown", f"not_replayable: {why}", skipped)
         return Outcome("violation", "the record does not come out of its witnesses", skipped)
+
+    def _mixed(self) -> str:
+        """A relation that is read more than once, by a window and by a subquery: its indirect witnesses
+        are those of both, so neither can be given its own."""
+        for node, edges in self.inputs.items():
+            name = (self.ctx.graph.generation(node) or self.generation).name.lower()
+            if self.shape.reads.get(name, 0) > 1 and any(e.role is Role.INDIRECT for e in edges):
+                return node.relation if self.shape.windows and self.shape.asks else ""
+        return ""
 
     def _surplus(self, runner: Any, ordinal: int) -> Outcome:
         """Whether more came out, or more is named, than one record can be made of."""

@@ -120,6 +120,8 @@ class Shape:
     plain_group: bool = False
     multiplies: bool = False
     windows: bool = False
+    asks: bool = False
+    """Whether an expression holds a subquery."""
     limits: bool = False
     sample: bool = False
     unstable: set[str] = field(default_factory=set)
@@ -129,6 +131,16 @@ class Shape:
     def read_once(self) -> bool:
         """Whether exactly one relation is read, exactly once."""
         return sum(self.reads.values()) == 1
+
+
+def _is_asked(query: exp.Expr) -> bool:
+    """Whether a query stands in an expression, not in FROM, WITH or on its own."""
+    part = query
+    while isinstance(part.parent, (exp.Subquery, exp.SetOperation, exp.Paren)):
+        part = part.parent
+    return part.parent is not None and not isinstance(
+        part.parent, (exp.From, exp.Join, exp.CTE, exp.Lateral, exp.Create, exp.Table)
+    )
 
 
 def shape_of(manifest: Manifest, model: str) -> Shape:
@@ -168,6 +180,7 @@ def _note(shape: Shape, tree: Any) -> None:
     shape.multiplies |= any(count > 1 for count in named.values())
     shape.multiplies |= bool(_calls(tree) & _GENERATORS)
     shape.windows |= tree.find(exp.Window, exp.Qualify) is not None
+    shape.asks |= any(_is_asked(query) for query in tree.find_all(exp.Select))
     shape.limits |= tree.find(exp.Limit, exp.Offset, exp.Fetch) is not None
     shape.sample |= tree.find(exp.TableSample) is not None
 

@@ -72,7 +72,8 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         yield from _changes(answer["against"])
     for finding in answer.get("findings") or []:
         model = f"{short(finding['model'])}: " if finding.get("model") else ""
-        yield f"{finding['severity']} {finding['code']}: {model}{finding['message']}"
+        place = f" ({finding['file']}:{finding['line']})" if finding.get("line") else ""
+        yield f"{finding['severity']} {finding['code']}: {model}{finding['message']}{place}"
     yield from _sections(answer)
 
 

@@ -134,7 +134,10 @@ class Scratch:
 
     def describe(self, sql: str) -> list[Column]:
         """Names and types of a query's columns; raises duckdb.Error."""
-        rows = self._connection.execute("DESCRIBE " + sql.strip().rstrip(";")).fetchall()
+        statements = self._connection.extract_statements("DESCRIBE " + sql.strip().rstrip(";"))
+        if len(statements) != 1:
+            raise duckdb.ParserException(f"Parser Error: {len(statements)} statements, not one query")
+        rows = self._connection.execute(statements[0]).fetchall()
         return [Column(str(row[0]), str(row[1])) for row in rows]
 
     def bind(self, sql: str) -> list[Column] | BindError:

@@ -100,6 +100,14 @@ def test_a_trace_answers_with_the_whole_relation_and_says_so(built: Project) -> 
     assert (ways["people"]["exactness"], ways["people"]["count"]) == ("exact", 1)
 
 
+def test_a_refused_model_is_told_the_line_of_the_construct(built: Project) -> None:
+    found = built.sql(
+        "SELECT file, line FROM cdme.store_findings WHERE model LIKE '%.strict'"
+        " AND code IN ('EXACT_REQUIRED', 'CAPTURE_SUPERSET') ORDER BY code"
+    )
+    assert len(found) == 2 and found[0] == found[1] and found[0][1] is not None
+
+
 def test_nothing_of_the_product_is_stored(built: Project) -> None:
     stored = "SELECT count(*) FROM cdme.reverse_join WHERE model LIKE '%.sampled'"
     assert built.one(stored) == 0

@@ -161,6 +161,7 @@ def test_a_good_candidate_passes() -> None:
         ("select {{ nothing_like_it() }}", "COMPILE_ERROR", ""),
         ("select {% if %}", "COMPILE_ERROR", ""),
         ("selec 1", "COMPILE_ERROR", ""),
+        ("select 1 as a; select 2 as b", "COMPILE_ERROR", ""),
         ("select * from {{ ref('secret') }}", "ACCESS_DENIED", ""),
         ("select * from wh.main.secret", "ACCESS_DENIED", ""),
     ],
