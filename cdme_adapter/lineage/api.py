@@ -146,15 +146,17 @@ class Questions:
         limit: int = DEFAULT_LIMIT,
         against: str | None = None,
         progress: Callable[[list[str]], Any] = iter,
+        replaying: Callable[[list[int]], Any] = iter,
     ) -> dict[str, Any]:
         """The laws of docs/concepts.md over ``models``, all by default.
 
         Replay takes ``sample`` output records of each model, chosen by ``seed``; 0 is all of them.
         ``against`` is a run: the tables are compared with what it left in them, and nothing else is done.
+        ``progress`` wraps the models as they are done, ``replaying`` the records of each.
         """
         from cdme_adapter.lineage.reconcile import ReconcileQuestion, reconcile
 
-        question = ReconcileQuestion(tuple(models), sample, seed, limit, against)
+        question = ReconcileQuestion(tuple(models), sample, seed, limit, against, replaying)
         return reconcile(self.context(), question, self.target_path, progress)
 
     def law_sql(self, law: str, model: str) -> str:
@@ -232,9 +234,12 @@ class Questions:
     def descendants(self, relation: str, where: str | None = None, *, of: str, role: str = "direct") -> Any:
         """A DuckDB relation of the records of ``of`` that were made from records of ``relation``."""
         from cdme_adapter.lineage import frames
+        from cdme_adapter.lineage.derive import derived, downstream
         from cdme_adapter.lineage.impact import ImpactQuestion
 
-        return self._table(frames.descendants(self.context(), ImpactQuestion(relation, where, role), of))
+        ctx = self.context()
+        with derived(ctx, downstream(ctx, ctx.resolve(relation)), self._derived) as found:
+            return self._table(frames.descendants(found, ImpactQuestion(relation, where, role), of))
 
     def fates(self, model: str, input: str, where: str | None = None) -> Any:
         """A DuckDB relation of records of ``input`` with what became of them in ``model``: class,

@@ -39,6 +39,8 @@ class ReconcileQuestion:
     seed: int = 0
     limit: int = DEFAULT_LIMIT
     against: str | None = None
+    replaying: Callable[[list[int]], Any] = iter
+    """Wraps the records of a model as they are replayed."""
 
 
 def on_own_connection(ctx: Context) -> Context:
@@ -196,7 +198,7 @@ def audit_replay(ctx: Context, model: str, generation: Generation, question: Rec
     replay = Replay.of(ctx, model, generation)
     if replay.why_not:
         return Audit(None, "replay", 0, "unknown", replay.why_not)
-    outcomes = replays(ctx, replay, question.sample, question.seed)
+    outcomes = replays(ctx, replay, question.sample, question.seed, question.replaying)
     verdict, why, skipped = summarise(outcomes)
     if verdict == "exact" and not replay.exact:
         verdict, why = "superset", "an edge is a superset of the witnesses"
@@ -208,9 +210,12 @@ def audit_replay(ctx: Context, model: str, generation: Generation, question: Rec
     return Audit(None, "replay", len(outcomes), verdict, why, missing)
 
 
-def replays(ctx: Context, replay: Replay, sample: int, seed: int) -> dict[int, Outcome]:
+def replays(
+    ctx: Context, replay: Replay, sample: int, seed: int, replaying: Callable[[list[int]], Any] = iter
+) -> dict[int, Outcome]:
     """The outcome for each record of a sample."""
-    return {ordinal: replay.check(ordinal) for ordinal in sample_of(ctx, replay.generation, sample, seed)}
+    chosen = list(sample_of(ctx, replay.generation, sample, seed))
+    return {ordinal: replay.check(ordinal) for ordinal in replaying(chosen)}
 
 
 def round_trip_problems(context: Context, model: str, sample: int) -> Iterator[tuple[str, str, int | None]]:

@@ -38,22 +38,47 @@ def command(
         keeps = common.selection(questions.manifest).keeps
         names = models or tuple(questions.context().store.current)
         models = tuple(m for m in names if keeps(questions.context().resolve(m)))
+    bar = _Bar()
     answer = questions.reconcile(
         models, sample=0 if every else sample, seed=seed, limit=common.limit, against=against,
-        progress=_progress,
+        progress=bar.models, replaying=bar.records,
     )  # fmt: skip
     emit(common.output, answer, _lines, _rows)
     return 1 if answer["verdict"] == "violation" else 0
 
 
-def _progress(models: list[str]) -> Iterable[str]:
-    """The models, with a bar on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from models
-        return
-    progress.hide()
-    with click.progressbar(models, label="reconciling", file=sys.stderr) as bar:
-        yield from bar
+class _Bar:
+    """A bar over the models on stderr where that is a terminal, with the records of the one at hand."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._model = ""
+
+    def models(self, models: list[str]) -> Iterable[str]:
+        """The models, as they are done."""
+        if not sys.stderr.isatty():
+            yield from models
+            return
+        progress.hide()
+        with click.progressbar(models, label="reconciling", file=sys.stderr) as bar:
+            self._bar = bar
+            for model in bar:
+                self._model = short(model)
+                self._say(self._model)
+                yield model
+            self._say("reconciling")
+        self._bar = None
+
+    def records(self, ordinals: list[int]) -> Iterable[int]:
+        """The records of a model, as they are replayed."""
+        for at, ordinal in enumerate(ordinals):
+            self._say(f"{self._model}: record {number(at + 1)} of {number(len(ordinals))}")
+            yield ordinal
+
+    def _say(self, label: str) -> None:
+        if self._bar is not None:
+            self._bar.label = label
+            self._bar.render_progress()
 
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
