@@ -215,7 +215,7 @@ class World:
         """A ledger row: counts are input, contributed, filtered, error, unaccounted."""
         self.con.execute(
             "INSERT INTO cdme.store_ledger VALUES (?, ?, ?, ?, ?, 'full', 'N:1', ?, ?, ?, ?, ?, 0,"
-            " ?, ?, 0, ?, '', now())",
+            " ?, ?, 0, ?, '', now(), NULL)",
             [
                 run_id,
                 model,
