@@ -17,6 +17,7 @@ from typing import Any
 
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.project import Manifest
+from cdme_adapter.provenance import LineageMode
 from cdme_adapter.store.reader import Store
 
 
@@ -75,9 +76,23 @@ class Questions:
 
     @contextmanager
     def _with_upstream(self, ctx: Context, model: str) -> Iterator[Context]:
+        if not _any_derivable(ctx):  # what derives is not even imported
+            yield ctx
+            return
         from cdme_adapter.lineage.derive import derived, upstream
 
         with derived(ctx, upstream(ctx, model), self._derived) as found:
+            yield found
+
+    @contextmanager
+    def _with_downstream(self, relation: str) -> Iterator[Context]:
+        ctx = self.context()
+        if not _any_derivable(ctx):
+            yield ctx
+            return
+        from cdme_adapter.lineage.derive import derived, downstream
+
+        with derived(ctx, downstream(ctx, ctx.resolve(relation)), self._derived) as found:
             yield found
 
     def trace(
@@ -192,11 +207,8 @@ class Questions:
         from cdme_adapter.lineage.impact import ImpactQuestion, impact
 
         question = ImpactQuestion(relation, where, role, limit, order_by, export, format)
-        from cdme_adapter.lineage.derive import derived, downstream
-
-        ctx = self.context()
-        with derived(ctx, downstream(ctx, ctx.resolve(relation)), self._derived) as found:
-            return impact(found, question)
+        with self._with_downstream(relation) as ctx:
+            return impact(ctx, question)
 
     def errors(
         self,
@@ -234,12 +246,10 @@ class Questions:
     def descendants(self, relation: str, where: str | None = None, *, of: str, role: str = "direct") -> Any:
         """A DuckDB relation of the records of ``of`` that were made from records of ``relation``."""
         from cdme_adapter.lineage import frames
-        from cdme_adapter.lineage.derive import derived, downstream
         from cdme_adapter.lineage.impact import ImpactQuestion
 
-        ctx = self.context()
-        with derived(ctx, downstream(ctx, ctx.resolve(relation)), self._derived) as found:
-            return self._table(frames.descendants(found, ImpactQuestion(relation, where, role), of))
+        with self._with_downstream(relation) as ctx:
+            return self._table(frames.descendants(ctx, ImpactQuestion(relation, where, role), of))
 
     def fates(self, model: str, input: str, where: str | None = None) -> Any:
         """A DuckDB relation of records of ``input`` with what became of them in ``model``: class,
@@ -268,3 +278,8 @@ class Questions:
         from cdme_adapter.lineage.freesql import run_sql
 
         return run_sql(self.context(), query, limit)
+
+
+def _any_derivable(ctx: Context) -> bool:
+    """Whether any model keeps a recipe in place of its reverse joins."""
+    return any(edge.mode is LineageMode.KEY_DERIVABLE for edge in ctx.store.edges)

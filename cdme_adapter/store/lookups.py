@@ -10,7 +10,7 @@ room. Answers are the same either way (docs/decisions/0035-warm-maps.md).
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,8 @@ _WORTH = 0.25
 """Which part of reading a map must have been spent on lookups before it is read."""
 _LOOK = 0.005
 """Seconds spent on a map before its size is asked."""
+_OFTEN = 4
+"""Lookups on a map before it is read: one command asks less often."""
 _BIGGEST = (1 << 31) - 1
 
 
@@ -41,8 +43,10 @@ class Lookups:
     budget: int = field(default_factory=lambda: min(BUDGET, _memory() // 4))
     worth: float = _WORTH
     look: float = _LOOK
+    often: int = _OFTEN
     held: OrderedDict[tuple[str, int, bool], HeldMap] = field(default_factory=OrderedDict)
     _spent: dict[tuple[str, int, bool], float] = field(default_factory=dict)
+    _asked: Counter[tuple[str, int, bool]] = field(default_factory=Counter)
     _sizes: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
     def follow(
@@ -81,7 +85,8 @@ class Lookups:
     def _note(self, key: tuple[str, int, bool], seconds: float) -> None:
         """Count what a lookup took; read the map where that has become worth it."""
         self._spent[key] = spent = self._spent.get(key, 0.0) + seconds
-        if spent < self.look:
+        self._asked[key] += 1
+        if spent < self.look or self._asked[key] < self.often:
             return
         count, largest = self._size(key)
         needed = count * (2 if largest < 1 << 15 else 4 if largest <= _BIGGEST else 8)

@@ -232,7 +232,7 @@ def test_neither_dbt_nor_what_is_not_needed_is_imported(project: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1]
-    for name in ("dbt", "networkx", "numpy", "openlineage", "pandas", "pyarrow", "jsonschema"):
+    for name in ("dbt", "networkx", "numpy", "openlineage", "pandas", "pyarrow", "jsonschema", "sqlglot"):
         assert f"'{name}'" not in loaded
 
 

@@ -48,7 +48,7 @@ def lookups(con: Any, **more: Any) -> Lookups:
 @pytest.mark.parametrize("forward", [False, True])
 def test_held_maps_lead_where_statements_lead(con: Any, name: str, forward: bool) -> None:
     number, pairs = list(MAPS).index(name), MAPS[name]
-    told, kept = lookups(con, hold=False), lookups(con, hold=True, look=0, worth=0)
+    told, kept = lookups(con, hold=False), lookups(con, hold=True, look=0, worth=0, often=0)
     draw = random.Random(name)
     there = sorted({pair[forward] for pair in pairs})
     for size in (1, 2, 5, 40):
@@ -68,7 +68,7 @@ def test_held_maps_lead_where_statements_lead(con: Any, name: str, forward: bool
 
 def test_too_many_are_refused_before_they_are_read(con: Any) -> None:
     number = list(MAPS).index("groups")
-    for each in (lookups(con, hold=False), lookups(con, hold=True, look=0, worth=0)):
+    for each in (lookups(con, hold=False), lookups(con, hold=True, look=0, worth=0, often=0)):
         for _ in range(2):
             assert each.follow("main", number, False, [0, 1], False, 23) is None
             found = each.follow("main", number, False, [0, 1], False, 24)
@@ -77,7 +77,7 @@ def test_too_many_are_refused_before_they_are_read(con: Any) -> None:
 
 
 def test_ranges_are_looked_up_both_ways(con: Any) -> None:
-    store = lookups(con, hold=True, look=0, worth=0)
+    store = lookups(con, hold=True, look=0, worth=0, often=0)
     for wanted in ([5], [1, 2], [0, 7, 19]):
         for _ in range(2):
             back = store.reach("main", 0, True, wanted, False, 99)
@@ -89,7 +89,7 @@ def test_ranges_are_looked_up_both_ways(con: Any) -> None:
 
 def test_the_least_lately_used_map_makes_room(con: Any) -> None:
     # all three take 272 bytes together
-    store = lookups(con, hold=True, look=0, worth=0, budget=250)
+    store = lookups(con, hold=True, look=0, worth=0, often=0, budget=250)
     first, second = list(MAPS).index("aligned"), list(MAPS).index("groups")
     store.follow("main", first, False, [3], False, 99)
     assert [key[1] for key in store.held] == [first]
@@ -102,8 +102,8 @@ def test_the_least_lately_used_map_makes_room(con: Any) -> None:
 
 
 def test_nothing_is_held_where_others_may_write_or_it_is_not_worth_it(con: Any) -> None:
-    open_, cheap = lookups(con, hold=False, look=0, worth=0), lookups(con, hold=True)
-    small = lookups(con, hold=True, look=0, worth=0, budget=10)
+    open_, cheap = lookups(con, hold=False, look=0, worth=0, often=0), lookups(con, hold=True)
+    small = lookups(con, hold=True, look=0, worth=0, often=0, budget=10)
     for each in (open_, cheap, small):
         for _ in range(3):
             each.follow("main", 0, False, [3, 9], False, 99)
@@ -114,7 +114,8 @@ def _ask(path: Path, monkeypatch: Any, few: int, hold: bool) -> list[dict[str, A
     con = duckdb.connect(str(path), read_only=True)
     questions = Questions(con, frozen=True)
     store = questions.context().store
-    store.lookups.look, store.lookups.worth, store.lookups.hold = 0, 0, hold
+    store.lookups.look, store.lookups.worth, store.lookups.often = 0, 0, 0
+    store.lookups.hold = hold
     monkeypatch.setattr(walk, "FEW", few)
     answers = []
     for _ in range(2):
