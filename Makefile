@@ -5,6 +5,7 @@
 #   make bench   plain dbt-duckdb against cdme on the demo
 #   make bench-tpch   the same on TPC-H and write-heavy models (SCALE, default 1); PUBLISH=--publish writes docs/
 #   make bench-errors   what refinements cost over capture alone (6 million rows); exits 1 over 15 %
+#   make bench-check   what capture costs on seven shapes against bench/baseline.json; exits 1 where it has grown
 #   make bench-questions   how long the questions take, on TPC-H (SCALE, default 1); exits 1 where too long
 #   make fuzz    the laws on random queries for FUZZ_SECONDS (300), which make test only samples
 #   make crash   kills runs at every boundary between statements (20 minutes); make test does twelve
@@ -20,7 +21,7 @@ NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check bench bench-tpch bench-errors bench-questions fuzz crash clean
+.PHONY: demo test check bench bench-tpch bench-errors bench-questions bench-check fuzz crash clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
@@ -57,6 +58,9 @@ bench-tpch: $(VENV)/.bench
 
 bench-errors: $(VENV)/.dev
 	$(BIN)/python -m bench.errors
+
+bench-check: $(VENV)/.dev
+	$(BIN)/python -m bench.check
 
 bench-questions: $(VENV)/.dev
 	$(BIN)/python -m bench.questions --scale $(SCALE) --times $(TIMES)

@@ -115,6 +115,7 @@ def settlement_of(journey: Journey, execute: Execute) -> Settlement:
         journey.plan,
         sample=journey.config.lineage_mode is LineageMode.SUMMARY,
         keys=bool(journey.config.control_totals or journey.inputs_summed),
+        reasons=bool(journey.config.expected_loss) or journey.config.max_change is not None,
     )
 
 

@@ -436,7 +436,7 @@ class Journey:
             pass  # nothing is filtered: what was lost, if anything, is in error
         elif account.lost_chunks and account.lost == opened(account.lost_chunks):
             store.filtered_chunks(edge, self._by_rank(account, account.lost_chunks, "chunk, n, bits"))
-        elif account.lost:
+        elif account.lost and self.config.lineage_mode not in LIGHT:
             store.filtered(edge, self._by_rank(account, account.lost, "i"))
         used = {clause for clause, _, _ in account.reasons}
         store.reasons([self._reason_row(edge, account.relation, clause) for clause in sorted(used)])
@@ -445,7 +445,7 @@ class Journey:
                 self.run_id, self.node.id, account.relation, Role.DIRECT, Exactness.EXACT,
                 self.config.lineage_mode, observed, account.input_count, account.contributed,
                 account.filtered, account.errors, account.unaccounted, 0, self.output_count, status,
-                reasons, sum(r.count for r in reasons if r.unused), self._sample(execute, account),
+                reasons, _unused(account, reasons), self._sample(execute, account),
             )
         )  # fmt: skip
 
@@ -742,6 +742,13 @@ class Journey:
         """Mend the account where hooks of the transaction changed the table after it."""
         if self.captured and self.before is not None:
             settle_hooks(self, self.before, execute, store, target)
+
+
+def _unused(account: InputAccount, reasons: Sequence[ReasonCount]) -> int | None:
+    """How many records of a lookup nobody asked for; None where what was lost is not told by clause."""
+    if account.filtered and not reasons:
+        return None
+    return sum(r.count for r in reasons if r.unused)
 
 
 _FILES = re.compile(r"\bread_(?:csv|csv_auto|parquet|json|json_auto|ndjson\w*)\s*\(\s*'([^']+)'", re.I)

@@ -7,15 +7,36 @@ Neither is what is left of the other. What is saved is the reverse join and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+
+from sqlglot import exp
 
 from cdme_adapter.accounting import Verdict
-from cdme_adapter.capture.plan import ROOT, Node
-from cdme_adapter.engines.sets import Universe
+from cdme_adapter.capture.plan import (
+    ROOT,
+    CaseCheck,
+    LevelCheck,
+    LevelTree,
+    Node,
+    Port,
+    StepCheck,
+)
+from cdme_adapter.capture.sqltext import parse
+from cdme_adapter.engines.sets import RowSet, Universe
+from cdme_adapter.errors import CdmeError
 from cdme_adapter.maps import Chain, Map
 from cdme_adapter.provenance import Role
-from cdme_adapter.settle import ALL_NULL, ROOT_ROWS, InputAccount, Settlement, dense_of
+from cdme_adapter.settle import (
+    _NUMBERS,
+    ALL_NULL,
+    ROOT_ROWS,
+    InputAccount,
+    Settlement,
+    _loss,
+    dense_of,
+)
 
 SAMPLED = "cdme_sampled"
 SAMPLE = 1000
@@ -28,13 +49,18 @@ PAIRS = 200_000
 class TotalsSettlement(Settlement):
     """The class totals of every direct input; with ``sample`` also the witnesses of some rows.
 
-    ``keys`` says that somebody needs the records themselves (control totals).
+    ``keys`` says that somebody needs the records themselves (control totals), ``reasons`` that somebody
+    needs to know how many each clause removed. Without, a record is shown to have failed one of the
+    clauses that stand together, not which was the last.
     """
 
     sample: bool = False
     keys: bool = False
+    reasons: bool = False
     kept: dict[str, str] = field(default_factory=dict)
     """By relation, a FROM item of (o): the rows whose witnesses the sample holds."""
+    _counted: dict[str, int] = field(default_factory=dict)
+    """How many rows a FROM item of lost ones has, where that is known."""
 
     def accounts(self) -> list[InputAccount]:
         """The accounts of :class:`Settlement`, with chains for the sampled rows alone."""
@@ -51,8 +77,11 @@ class TotalsSettlement(Settlement):
         fate, dense = self._fates[relation].lost, dense_of(universe)
         if fate and self.keys:
             fate = self._new("lost", f"FROM {fate}")
-        reasons = self._by_clause(fate) if fate else ()
+        exact = self.keys or self.reasons
+        reasons = self._by_clause(fate) if fate and exact else ()
         filtered = sum(count for _, _, count in reasons)
+        if fate and not exact:
+            filtered = self._counted.get(fate) or self._count(fate)
         unaccounted, missing = universe.count - live.count - filtered, None
         if unaccounted:
             explained = self.sets.of(universe, f"SELECT i FROM {fate}") if fate else None
@@ -66,6 +95,61 @@ class TotalsSettlement(Settlement):
             dense.over(missing, "") if missing and unaccounted else None,
             reasons, 0, 0, reached=dense.over(live.rows, ""),
         )  # fmt: skip
+
+    # -- that a record failed, not where ---------------------------------------------------------
+
+    def _checks(self, node: Node, port: Port, question: RowSet, only: bool) -> list[str]:
+        """The evidence that rows were removed, by any clause of those that stand together."""
+        if self.keys or self.reasons:
+            return super()._checks(node, port, question, only)
+        found: list[str] = []
+        checks = [check for check in node.checks if port.column in check.ports]
+        settled: set[int] = set()
+        for check in checks:
+            if not question.count:
+                break
+            if isinstance(check, StepCheck):
+                if check.clause in settled or self._passes_all(check):
+                    continue
+                reach = self._filled(check.reach, node, port, question)
+                reached = self.sets.of(question.universe, reach.replace("SELECT DISTINCT", "SELECT", 1))
+                lost = self.sets.minus(question, reached)
+                if lost.count:
+                    found += self._step(check, node, port, lost)
+                question = reached
+                continue
+            if isinstance(check, LevelCheck) and not (
+                self._derives(node, port) and self._levels(node, check.tree).bounded()
+            ):
+                continue
+            settled |= set(check.clauses)
+            passed = (
+                self._passing_levels(node, check, port)
+                if isinstance(check, LevelCheck)
+                else self._filled(_passing_case(check), node, port, question)
+            )
+            reached = self.sets.of(question.universe, passed)
+            lost, question = self.sets.minus(question, reached), self._both(question, reached)
+            loss = _loss(self._rank(check.clauses[-1]), Verdict.NULL.number)
+            if lost.count:
+                found.append(f"SELECT i, {loss} AS loss FROM {lost.rows}")
+                self._counted[f"({found[-1]})"] = lost.count
+        return found
+
+    def _both(self, one: RowSet, other: RowSet) -> RowSet:
+        """What is in both sets."""
+        return self.sets.minus(one, self.sets.minus(one, other))
+
+    def _passing_levels(self, node: Node, check: LevelCheck, port: Port) -> str:
+        """A SELECT of (i): the rows of a group that some derivation takes through the conjuncts of a
+        tree. Where its rows repeat, so may they."""
+        rows, group = self._rows(node), check.tree.groups[check.group]
+
+        def fill(sql: str) -> str:
+            return sql.format(self=rows, **_NUMBERS)
+
+        passes = _passes(check.tree, check.group, None, fill)
+        return f"SELECT {port.column} AS i FROM {fill(group.sql)} WHERE {passes}"
 
     def _lost(self, fate: str) -> str:
         """(i, clause, verdict) of the filtered records of (i, loss)."""
@@ -134,3 +218,60 @@ class TotalsSettlement(Settlement):
             if port.target == relation or (stage is not None and self._leads(stage, relation)):
                 return True
         return False
+
+
+def _passes(tree: LevelTree, group: int, came: int | None, fill: Callable[[str], str]) -> str:
+    """Whether a row of a group passes its own conjuncts and has partners that do, all around it."""
+    here = tree.groups[group]
+    parts = [tried(fill(sql)) if plain else f"({fill(sql)})" for _, sql, plain in here.own]
+    for other, keys in here.keys:
+        if other != came:
+            mine = ", ".join(fill(key.mine) for key in keys)
+            theirs = ", ".join(fill(key.theirs) for key in keys)
+            beyond = _passes(tree, other, group, fill)
+            source = fill(tree.groups[other].sql)
+            parts.append(f"(({mine}) IN (SELECT ({theirs}) FROM {source} WHERE {beyond}))")
+    return " AND ".join(parts) or "TRUE"
+
+
+def _passing_case(check: CaseCheck) -> str:
+    """(i) of the rows of which some derivation passes every conjunct."""
+    plain = check.plain or (True,) * len(check.conjuncts)
+    tests = [tried(c) if safe else f"({c})" for c, safe in zip(check.conjuncts, plain, strict=True)]
+    tests += [f"({template})" for template in check.before]
+    return f"SELECT {{port}} AS i FROM {check.from_sql} WHERE {' AND '.join(tests)}"
+
+
+_HARMLESS = (
+    exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Predicate, exp.Connector, exp.Not,
+    exp.Paren, exp.Tuple,
+)  # fmt: skip
+_CONSTANT = (*_HARMLESS, exp.Cast, exp.DataType, exp.Interval, exp.Var, exp.Add, exp.Sub, exp.Neg)
+
+
+@cache
+def tried(sql: str) -> str:
+    """A conjunct that cannot raise: as it is where it only compares columns and constants (a scan can
+    then leave out whole row groups), else under TRY.
+
+    >>> tried("a < 3"), tried("a >= date '1994-01-01' + interval '1' year"), tried("1 / a > 2")
+    ('(a < 3)', "(a >= date '1994-01-01' + interval '1' year)", 'TRY(1 / a > 2)')
+    """
+    try:
+        tree = parse(f"SELECT 1 WHERE {sql}").args["where"].this
+    except CdmeError:
+        return f"TRY({sql})"
+    return f"({sql})" if _harmless(tree) else f"TRY({sql})"
+
+
+def _harmless(node: exp.Expr) -> bool:
+    if isinstance(node, (exp.Like, exp.RegexpLike, exp.Func, exp.SubqueryPredicate)):
+        return isinstance(node, exp.Cast) and _constant(node)
+    if _constant(node):
+        return True
+    return isinstance(node, _HARMLESS) and all(_harmless(child) for child in node.iter_expressions())
+
+
+def _constant(node: exp.Expr) -> bool:
+    """An expression without columns, which is evaluated before any row is."""
+    return all(isinstance(n, _CONSTANT) and not isinstance(n, exp.Column) for n in node.walk())

@@ -23,6 +23,7 @@ from cdme_adapter.errors import CdmeError, QuestionError
 from cdme_adapter.generations import Generations, InputGeneration
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.matching import match_rows
+from cdme_adapter.lineage.originals import original_sql
 from cdme_adapter.lineage.recompute import nodes_of_manifest
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.pipeline import Journey, Target
@@ -207,7 +208,7 @@ def _replay(
         generation.relation, generation.name, "model", "table", generation.database, generation.schema,
         generation.name, file=None,
     )  # fmt: skip
-    nodes = _named(nodes_of_manifest(ctx.manifest, node), read)
+    nodes = _named(nodes_of_manifest(ctx.manifest, _in_its_file(ctx, node, generation)), read)
     there = replace(nodes.by_id[node.id], database=place)
     generations = _Read(generation.run_id, nodes, execute, read=read)
     journey = Journey(
@@ -235,11 +236,6 @@ def _replay(
                 store.renumber_outputs(edge.id, ranks)
             execute(f"DROP TABLE {ranks}")
         execute(f"DROP TABLE {target.quoted}")
-        execute(  # the place of a clause is that in the file of then
-            f"UPDATE {store.schema}.store_reasons AS n SET file = t.file, line = t.line"
-            f" FROM {generation.store}.store_reasons AS t"
-            " WHERE t.edge = n.edge AND t.reason_id = n.reason_id"
-        )
         execute("COMMIT")
     except CdmeError:
         _roll_back(execute)
@@ -250,6 +246,16 @@ def _replay(
         raise QuestionError(f"its recipe does not run any more: {first}") from error
     finally:
         execute(f"USE {quote(used[0])}.{quote(used[1])}")
+
+
+def _in_its_file(ctx: Context, node: NodeInfo, generation: Generation) -> NodeInfo:
+    """The node with its file, so that clauses have places, if its text is still what the run executed."""
+    known = ctx.manifest.nodes.get(node.id)
+    if known is None or original_sql(ctx, node.id, generation.run_id)[0] is None:
+        return node
+    raw = known.raw
+    file, code = raw.get("original_file_path"), raw.get("raw_code")
+    return replace(node, file=str(file) if file else None, raw_code=str(code or ""))
 
 
 def _roll_back(execute: Execute) -> None:
