@@ -61,6 +61,18 @@ def _shared() -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def has_ended() -> bool:
+    """Whether the database gave itself up; then the next case gets a new one."""
+    try:
+        _shared().execute("SELECT 1")
+    except duckdb.FatalException:
+        _shared.cache_clear()
+        return True
+    except duckdb.Error:
+        pass  # a transaction that failed
+    return False
+
+
 def _emptied() -> duckdb.DuckDBPyConnection:
     connection = _shared()
     with suppress(duckdb.TransactionException):
