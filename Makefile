@@ -8,20 +8,23 @@
 #   make bench-check   what capture costs on seven shapes against bench/baseline.json; exits 1 where it has grown
 #   make bench-questions   how long the questions take, on TPC-H (SCALE, default 1); exits 1 where too long
 #   make fuzz    the laws on random queries for FUZZ_SECONDS (300), which make test only samples
-#   make crash   kills runs at every boundary between statements (20 minutes); make test does twelve
+#   make crash   kills runs at every boundary between statements (hours; KILLS=20 for each model: half an
+#                hour); make test does twelve
+#   make concurrency   200 runs with 1, 4 and 8 threads; make test does six
 #   make clean   remove what the above made
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 FUZZ_SECONDS ?= 300
+KILLS ?= 0
 SCALE ?= 1
 TIMES ?= 10
 NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check bench bench-tpch bench-errors bench-questions bench-check fuzz crash clean
+.PHONY: demo test check bench bench-tpch bench-errors bench-questions bench-check fuzz crash concurrency clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
@@ -69,7 +72,10 @@ fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.laws.fuzz --seconds $(FUZZ_SECONDS) --jobs 2
 
 crash: $(VENV)/.dev
-	$(BIN)/python -m tests.crash
+	$(BIN)/python -m tests.crash --kills $(KILLS)
+
+concurrency: $(VENV)/.dev
+	$(BIN)/python -m tests.concurrency
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo/data bench/data .hypothesis

@@ -162,6 +162,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             side=self._cdme_side_execute,
             selected=selected_ids(),
             pseudonyms=pseudonyms_of(manifest, target_path, self._cdme_side_execute),
+            telling=is_configured(),
         )
         self.connections.redacted = run.pseudonyms.redacted if run.pseudonyms.active else None
         if run.pseudonyms.keyed:

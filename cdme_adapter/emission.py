@@ -19,6 +19,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.errors import Place
 from cdme_adapter.nodes import Outcome
 from cdme_adapter.store.chain import chained_schemas
+from cdme_adapter.store.untold import forget_untold, untold
 from cdme_adapter.store.writer import StoreWriter
 
 COMMANDS = frozenset({"run", "build", "test", "seed", "snapshot", "retry"})
@@ -75,7 +76,10 @@ class Teller:
             store = StoreWriter(self.execute, self.database)
             store.prepare()
             facts = lambda: project_facts(self.manifest, self.root)  # noqa: E731
-            keep_events(self.execute, store.schema, ledgers, facts, config.emit.schemas)
+            told = {ledger["run_id"] for ledger in ledgers}
+            earlier = [one for one in untold(self.execute) if one["run_id"] not in told]
+            keep_events(self.execute, store.schema, [*earlier, *ledgers], facts, config.emit.schemas)
+            forget_untold(self.execute)
             done = self._send(send_waiting, config.emit.timeout)
         except Exception as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -68,6 +68,10 @@ def stage(location: str, run_id: str, options: str, keep: set[str]) -> StagedFil
         return None
     for left in orphans_beside(location, keep):
         remove_staged(left)
+    for folder in place.parent.glob(f"{FOLDER}/*"):
+        if folder.name != run_id:
+            with contextlib.suppress(OSError):  # a killed run had not yet written into it
+                folder.rmdir()
     path = place.parent / FOLDER / run_id / place.name
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = path.as_posix() if place.is_absolute() or location[:2] != "./" else f"./{path.as_posix()}"

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from cdme_adapter.capture.plan import RelationInfo
 from cdme_adapter.capture.sqltext import quote
+from cdme_adapter.contents import is_content
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import columns_of, fingerprint, literal, ordinals
 from cdme_adapter.errors import ConfigError, Finding, Place
@@ -65,6 +66,7 @@ class Generations:
     """The plans of earlier runs, where a run keeps any."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, int], InputGeneration] = field(default_factory=dict)
+    _held: set[tuple[str, int]] = field(default_factory=set)
     _marks: dict[tuple[str, int], str | None] = field(default_factory=dict)
     _stores: dict[str, bool] = field(default_factory=dict)
     """Which other databases have a store."""
@@ -82,7 +84,7 @@ class Generations:
             return InputGeneration(number, self.run_id, count)
         current = store.current(info.id)
         count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
-        if current is not None and store.row_count(current[0]) in (None, count):
+        if current is not None and self._holds(execute, store, info, current, count):
             return InputGeneration(current[0], current[1], count)
         if current is None and info.database.lower() != store.database.lower():
             elsewhere = self._elsewhere(execute, store, info, count)
@@ -114,13 +116,30 @@ class Generations:
             if not self._stores[info.database]:
                 return None
         current = other.current(info.id)
-        if current is None or other.row_count(current[0]) not in (None, count):
+        if current is None or not self._holds(execute, other, info, current, count):
             return None
         number, run_id = current
+        mark = other.fingerprint(number)
         with self.lock:
             side = StoreWriter(self.side, store.database)
-            self._register(execute, side, info, number, None, count, run_id)
+            self._register(execute, side, info, number, mark, count, run_id)
             return InputGeneration(number, run_id, count)
+
+    def _holds(
+        self, execute: Execute, store: StoreWriter, info: RelationInfo, current: tuple[int, str], count: int
+    ) -> bool:
+        """Whether an input that CDME wrote is still what its run left there. Asked of its rows, once a
+        run, unless this run made it and nothing of the run can have changed it since."""
+        number, run_id = current
+        if store.row_count(number) not in (None, count):
+            return False
+        if self._calm and (run_id == self.run_id or (info.id, number) in self._held):
+            return True
+        if is_content(execute, info.quoted, store.fingerprint(number)) is False:
+            return False
+        with self.lock:
+            self._held.add((info.id, number))
+        return True
 
     def _mark(self, execute: Execute, info: RelationInfo, count: int) -> str | None:
         """The fingerprint of an input, read once a run where nothing of the run can change it: a

@@ -111,7 +111,7 @@ class Increment:
         count = int(execute(f"SELECT count(*) FROM {self.target.quoted}")[0][0])
         if self.previous is not None:
             mark = store.fingerprint(self.previous[0])
-            if count != self.previous_count or not is_content(execute, self.target.quoted, mark):
+            if count != self.previous_count or is_content(execute, self.target.quoted, mark) is False:
                 self.previous = None
 
     def _set_aside(self, execute: Execute, account: InputAccount) -> InputAccount:

@@ -59,6 +59,8 @@ class Run:
     """The run's ledger, once it is finished."""
     recovered: list[dict[str, Any]] = field(default_factory=list)
     """The ledgers of earlier runs that this one had to finish."""
+    telling: bool = False
+    """Whether somebody is told of the run's events after it."""
     _prepared: list[str] = field(default_factory=list)
     generations: Generations = field(init=False)
 
@@ -90,7 +92,7 @@ class Run:
                     raise
                 raise unwritable(database, error) from error
             repair(self.side, store.schema)
-            self.recovered += recover(self.side, self.run_id, self.target_path)
+            self.recovered += recover(self.side, self.run_id, self.target_path, self.telling)
             store.begin_run(self.run_id, self.command, dict(self.versions))
             store.planned(self.run_id, self._planned(database))
             store.findings(self.run_id, [f for f in self.judged if self._lies_in(f.model, database)])
@@ -176,7 +178,7 @@ class Run:
             collect_garbage(self.side, store.schema)
             forget_runs(self.side, store.schema, self._keep_runs())
         if stores:
-            self.ledger = seal(self.side, self.run_id, [store.schema for store in stores])
+            self.ledger = seal(self.side, self.run_id, [store.schema for store in stores], self.telling)
             write_ledger(self.target_path, self.ledger)
             for sink in self.sinks:
                 sink(self)

@@ -13,6 +13,11 @@ FINGERPRINT_CELLS = 50_000_000
 """Relations with more cells than this are not hashed: reading them costs more than it tells."""
 
 
+FINGERPRINT = "rows:"
+OLD_FINGERPRINT = "xor-hash:"
+"""Began the fingerprints of an earlier version, which did not see every change: they tell nothing."""
+
+
 def quote(name: str) -> str:
     """``name`` as a quoted identifier.
 
@@ -119,5 +124,7 @@ def fingerprint(execute: Execute, database: str, schema: str, name: str) -> str 
         return None
     values = ", ".join(quote(n) for n in names)
     rows = f"(SELECT *, {ordinals(execute, relation).column()} AS __cdme_o FROM {relation})"
-    total = execute(f"SELECT bit_xor(hash(__cdme_o, {values})) FROM {rows}")[0][0]
-    return f"xor-hash:{count}:{total}"
+    # DuckDB combines the hashes of columns by XOR, the last one bare: without the outer hash its values
+    # could change places unseen.
+    total = execute(f"SELECT bit_xor(hash(hash(__cdme_o, {values}))) FROM {rows}")[0][0]
+    return f"{FINGERPRINT}{count}:{total}"

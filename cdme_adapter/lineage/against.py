@@ -84,7 +84,7 @@ def _compare(ctx: Context, model: str, now: Generation, run_id: str, limit: int)
 
 def _said(then: Content, now: Content, changed: list[str]) -> str:
     if not changed:
-        return "the same values in other rows"
+        return "the same values in other rows" if then.columns else "other values"
     rows = f"{then.rows:,} rows then, {now.rows:,} now; " if then.rows != now.rows else ""
     return f"{rows}other values in {', '.join(changed)}"
 

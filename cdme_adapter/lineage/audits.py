@@ -55,9 +55,14 @@ def audit_table(ctx: Context, generation: Generation) -> Audit | None:
     if held is None or now is None:
         return None
     changed = held.changed(now)
-    if not changed and held.whole == now.whole:
+    moved = bool(held.ordered and now.ordered) and held.ordered != now.ordered
+    if not changed and held.whole == now.whole and not moved:
         return Audit(None, "content", now.rows, "exact")
     said = f"other values in {', '.join(changed)}" if changed else "the same values in other rows"
+    if held.whole == now.whole:
+        said = "the same rows in another order, so that ordinals name others"
+    elif not held.columns:
+        said = "other values"
     why = f"its table is not what its run left there: {said}"
     return Audit(None, "content", now.rows, "violation", why)
 

@@ -131,9 +131,12 @@ class Context:
             records = fetch_records(self.store, table, wanted)
         masked = self.masking.of(node.relation)
         shown: dict[int, dict[str, Any]] = {}
+        changed = present and self.stale(node) is True
         for ordinal in wanted:
             key = parse_key(keys.get(ordinal), ordinal, masked)
             shown[ordinal] = {"key": key, "record": records.get(ordinal)}
+            if changed and (record := records.get(ordinal)) and generation.key_columns:
+                shown[ordinal]["key"] = _key_of(record, generation.key_columns) or key
             if stale is True and table is not None and ordinal in keys:
                 self._refetch(table, keys[ordinal], shown[ordinal])
         return shown
@@ -161,3 +164,11 @@ class Context:
             code="NOT_UPSTREAM",
             remedy=nearest_remedy(wanted, names),
         )
+
+
+def _key_of(record: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any] | None:
+    """The key of a record as it is now, masked where the record is; None where a column is gone."""
+    there = {name.lower(): name for name in record}
+    if any(name.lower() not in there for name in columns):
+        return None
+    return {name: record[there[name.lower()]] for name in columns}

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cdme_adapter.contents import LOOK_CELLS, MARK, is_content
 from cdme_adapter.engines.files import file_fingerprint, paths_of
+from cdme_adapter.engines.rows import OLD_FINGERPRINT
 from cdme_adapter.store.reader import Generation, Store, quote
 
+RECOMPUTED = "recomputed"
+"""The run of a view that is evaluated for a question."""
 Stale = Literal[False, True, "unknown"]
 
 
@@ -67,12 +71,23 @@ class Freshness:
         if generation.file is not None and not generation.file.unchanged():
             return True
         current = self.store.current.get(generation.relation)
-        if current is not None:
-            return current != generation.id
+        if generation.id == current:
+            return self._own(generation)
+        mark = generation.fingerprint or MARK
+        if current is not None and mark.startswith(MARK):  # a later run wrote it anew
+            return True
         now = self._fingerprint(generation)
-        if now is None or generation.fingerprint is None:
+        if now is None or (generation.fingerprint or OLD_FINGERPRINT).startswith(OLD_FINGERPRINT):
             return "unknown"
         return now != generation.fingerprint
+
+    def _own(self, generation: Generation) -> Stale:
+        """What CDME wrote, by the hash of what its run left there."""
+        if generation.file is not None or generation.run_id == RECOMPUTED:
+            return False  # its file has the hash that it had; or it was made for this question
+        name = ".".join(quote(part) for part in (generation.database, generation.schema, generation.name))
+        held = is_content(self.store.rows, name, generation.fingerprint, LOOK_CELLS)
+        return "unknown" if held is None else not held
 
     def _files(self, generation: Generation) -> Stale:
         """Files by path, size and time; of seeds only the table is looked at."""

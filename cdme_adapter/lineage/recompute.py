@@ -18,6 +18,7 @@ from cdme_adapter.engines.base import Execute, Row
 from cdme_adapter.errors import CdmeError, QuestionError
 from cdme_adapter.generations import Generations, InputGeneration
 from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.freshness import RECOMPUTED
 from cdme_adapter.lineage.originals import original_sql
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.pipeline import Journey, Target
@@ -25,7 +26,7 @@ from cdme_adapter.project import Manifest, Node
 from cdme_adapter.store.reader import Store, literal, quote
 from cdme_adapter.store.writer import StoreWriter
 
-RUN = "recomputed"
+RUN = RECOMPUTED
 """Stands for the run of a view's rows: no run wrote them."""
 
 _NUMBERS = itertools.count()

@@ -11,6 +11,7 @@ from cdme_adapter.lineage.freshness import Stale, worst
 from cdme_adapter.lineage.graph import Node, leading_to, ordered
 from cdme_adapter.lineage.listing import Reached, Shown, collect, is_cut, summed, totals
 from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.lineage.then import Then
 from cdme_adapter.lineage.walk import Layer, Layers, Walk
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import Edge
@@ -37,14 +38,15 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         asked = Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
         count = asked.count
         picked = asked.first(question.limit)
-        layers, ends = walked(ctx, question, start, scratch, each(scratch, picked))
+        then = Then.of(ctx, scratch, start)
+        layers, ends = walked(ctx, question, start, scratch, then.layer(each(scratch, picked)))
         asked_for = {key: layer for key, layer in layers.items() if key[0] in ends}
         witnessed = _witnessed(layers, start, ctx)
         reached = collect(ctx, asked_for, question.limit)
         sums = summed(reached.get(0, []))
         if count > 1:
-            sums = _totals(ctx, question, start, scratch, asked)
-        records = _records(ctx, question, start, picked, reached, witnessed)
+            sums = _totals(ctx, question, start, scratch, then.layer(asked.together()))
+        records = _records(ctx, question, start, picked, reached, witnessed, then)
     stale, stale_ends = _staleness(ctx, start, {node for node, _ in layers} & ends)
     return {
         "model": model,
@@ -91,12 +93,12 @@ def walked(
 
 
 def _totals(
-    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, asked: Asked
+    ctx: Context, question: TraceQuestion, start: Node, scratch: Scratch, every: Layer
 ) -> list[dict[str, Any]]:
     """What stands behind all records that match together, each record counted once."""
     if not question.fetch:
         return []
-    layers, ends = walked(ctx, question, start, scratch, asked.together())
+    layers, ends = walked(ctx, question, start, scratch, every)
     return totals(ctx, {key: layer for key, layer in layers.items() if key[0] in ends})
 
 
@@ -118,15 +120,18 @@ def _records(
     picked: list[int],
     reached: dict[int, list[Reached]],
     witnessed: set[int],
+    then: Then,
 ) -> list[dict[str, Any]]:
     shown = Shown(ctx, reached, question.fetch)
     own = (
-        ctx.show(start, picked)
+        ctx.show(start, picked, present=then.gone)
         if question.fetch
         else {o: {"key": {"rowid": o}, "record": None} for o in picked}
     )
     generation = ctx.graph.generation(start)
-    wrote = ctx.store.writers(generation, picked) if generation else {}
+    was = then.ordinals(picked)
+    known = ctx.store.writers(generation, list(was.values())) if generation and was else {}
+    wrote = {now: known[ordinal] for now, ordinal in was.items() if ordinal in known}
     latest = generation.run_id if generation else ""
     return [
         {

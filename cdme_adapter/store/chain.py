@@ -23,6 +23,8 @@ from cdme_adapter.store.ledger_file import CHAIN, build_run, ledger_hash, write_
 from cdme_adapter.store.schema import SCHEMA
 
 TIP = "ledger_tip"
+UNTOLD = "untold:"
+"""Begins the name of the note that a run's events are not in the outbox yet (untold.py)."""
 SKIPPED = "the node was skipped"
 
 
@@ -36,7 +38,9 @@ def chained_schemas(execute: Execute) -> list[str]:
     return [f"{quote(row[0])}.{SCHEMA}" for row in rows]
 
 
-def recover(execute: Execute, run_id: str, target_path: Path) -> list[dict[str, Any]]:
+def recover(
+    execute: Execute, run_id: str, target_path: Path, telling: bool = False
+) -> list[dict[str, Any]]:
     """Finish the runs before ``run_id`` that never came to their end; their ledgers.
 
     What such a run had committed stays as it is; what it had selected and not committed is
@@ -58,7 +62,7 @@ def recover(execute: Execute, run_id: str, target_path: Path) -> list[dict[str, 
                 f"UPDATE {schema}.store_runs SET status = 'INTERRUPTED', finished_at = now()"
                 f" WHERE status = 'RUNNING' AND run_id = {literal(one)}"
             )
-        ledger = seal(execute, one, mine)
+        ledger = seal(execute, one, mine, telling)
         write_ledger(target_path, ledger, latest=False)
         found.append(ledger)
     return found
@@ -100,8 +104,10 @@ _STATE = (
 """What became of a node that CDME has no word of its own about; a test's message may hold values."""
 
 
-def seal(execute: Execute, run_id: str, schemas: Sequence[str]) -> dict[str, Any]:
+def seal(execute: Execute, run_id: str, schemas: Sequence[str], telling: bool = False) -> dict[str, Any]:
     """Keep the ledger of a run that has ended, and its hash behind the hash before it.
+
+    ``telling``: the run's events are to be made of it, which is noted until they are.
 
     Every database gets the whole ledger. One that another database kept already is taken as it is:
     a crash between the two must not give a run two ledgers.
@@ -121,6 +127,7 @@ def seal(execute: Execute, run_id: str, schemas: Sequence[str]) -> dict[str, Any
         ledger = build_run(execute, run_id, schemas)
     kept = literal(ledger["ledger_hash"])
     text = json.dumps(ledger, ensure_ascii=False)
+    note = literal(UNTOLD + run_id)
     for schema in schemas:
         execute(
             ";\n".join(
@@ -130,6 +137,7 @@ def seal(execute: Execute, run_id: str, schemas: Sequence[str]) -> dict[str, Any
                     f"UPDATE {schema}.store_runs SET ledger_hash = {kept} WHERE run_id = {literal(run_id)}",
                     f"DELETE FROM {schema}.store_meta WHERE name = '{TIP}'",
                     f"INSERT INTO {schema}.store_meta VALUES ('{TIP}', {kept})",
+                    *([f"INSERT INTO {schema}.store_meta VALUES ({note}, 'ledger')"] if telling else []),
                     "COMMIT",
                 )
             )

@@ -140,6 +140,29 @@ def in_child(function: Callable[..., Any], *arguments: Any) -> Any:
     return said["answer"]
 
 
+@contextlib.contextmanager
+def holding(path: str) -> Iterator[int]:
+    """Let another process have a database open for writing; its id."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        import duckdb
+
+        con = duckdb.connect(path)
+        os.write(write, b"x")
+        time.sleep(600)
+        con.close()
+        os._exit(0)
+    try:
+        os.read(read, 1)
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(read)
+        os.close(write)
+
+
 def _child(
     manifest: Any, arguments: list[str], up: int, down: int, sabotage: Callable[[], None] | None,
     limit: Callable[[], None] | None,

@@ -25,7 +25,7 @@ ORDER BY r.started_at DESC, l.role
 """
 
 
-IN_PLACE = ("i", "s")
+IN_PLACE = ("i", "s", "a", "d", "m", "b")
 """Tables that are changed in place: each row's edges are those of the run that wrote it."""
 
 
@@ -75,11 +75,11 @@ def _model(con: duckdb.DuckDBPyConnection, model: str, rounds: dict[str, int]) -
     exact = not parts and any(r[0] == run and r[2] == "exact" for r in said)
     if exact and len({p[1] for p in pairs}) != counted:
         wrong.append(f"{len({p[1] for p in pairs})} rows in the reverse join, {counted} in the ledger")
-    if exact and model == "i":
+    if exact and model in IN_PLACE and model != "s":
         wrote = {json.loads(p[1])["id"]: rounds.get(p[0]) for p in pairs}
-        if wrote != dict(_rows(con, "SELECT id, round FROM main.i")):
+        if wrote != dict(_rows(con, f"SELECT id, round FROM main.{model}")):
             wrong.append("a row's reverse join is not of the run that wrote the row")
-    if exact and model in ("t", "p", "e", "i"):
+    if exact and model in ("t", "p", "e", "c", *IN_PLACE) and model != "s":
         wrong += [f"{p[1]} has the witness {p[2]}" for p in pairs if p[1] != p[2]][:1]
     return wrong + ([] if model == "v" else _content(con, model, run, counted, rounds))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Callable, Iterable
@@ -61,6 +62,8 @@ class Harness:
         self.look(f"{when}, after the next run")
         behind = boundary.in_child(_behind, self.world.project.path, number, self.models)
         self.found += [f"{when}: {model} was not built by the next run" for model in behind]
+        left = list((self.root / "files").rglob(".cdme*"))
+        self.found += [f"{when}: {path} was left by the next run" for path in left]
 
     def start(self) -> list[str]:
         """Build twice, so that every model has an older generation; the second run's statements."""
@@ -126,6 +129,32 @@ class Harness:
             if said[:1] != ["STORE_LOCKED"] or said[1:] != ["answered"]:
                 self.found.append(f"a reader at statement {number} was told {said}")
 
+    def lock(self, times: int) -> None:
+        """Run while another process has the file open: the error names it, and nothing is written."""
+        for _ in range(times):
+            with boundary.holding(self.world.project.path) as holder:
+                fate = self.run()
+            self.broken += not fate.success
+            if "STORE_LOCKED" not in fate.message or f"process {holder}" not in fate.message:
+                self.found.append(f"a locked database: the run was told {fate.message!r}")
+            self.look("after a locked database")
+            self.again("after a locked database")
+
+    def break_outbox(self, numbers: Iterable[int]) -> None:
+        """Kill a run while it keeps and sends its events: every run is told to the end, and once."""
+        told = self.root / "events.jsonl"
+        for number in numbers:
+            fate = self.run(lambda n, sql, at=number: KILL if n == at else GO)  # type: ignore[misc]
+            if not fate.killed:
+                continue
+            self.broken += 1
+            when = f"killed in the outbox, before statement {number} ({fate.statements[number][:90]})"
+            self.look(when)
+            self.again(when)
+            self.found += [f"{when}: {fault}" for fault in untold(told, self.world.rounds)]
+            waiting = boundary.in_child(_waiting, self.world.project.path)
+            self.found += [f"{when}: {waiting} events wait after the next run"] if waiting else []
+
     def forget_everything(self) -> None:
         """Begin with no database."""
         for name in ("shop.duckdb", "shop.duckdb.wal"):
@@ -174,6 +203,28 @@ def _behind(path: str, number: int, models: tuple[str, ...]) -> list[str]:
             model for model in models
             if con.execute(f"SELECT max(round) FROM main.{model}").fetchall() != [(number,)]
         ]  # fmt: skip
+
+
+def _waiting(path: str) -> int:
+    import duckdb
+
+    with duckdb.connect(path) as con:
+        found = con.execute("SELECT count(*) FROM cdme.store_outbox WHERE sent_at IS NULL").fetchall()
+    return int(found[0][0])
+
+
+def untold(events: Path, rounds: dict[str, int]) -> list[str]:
+    """What a collector misses of the runs, or was told in two ways; the same line twice is allowed."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for line in sorted(set(events.read_text().splitlines())):
+        event = json.loads(line)
+        told.setdefault((event["job"]["name"], event["run"]["runId"]), []).append(event["eventType"])
+    wrong = [
+        f"{job} was told {found}" for (job, _), found in told.items()
+        if len(found) != 2 or found.count("START") != 1
+    ]  # fmt: skip
+    runs = sum(job == "dbt-run-shop" for job, _ in told)
+    return wrong + ([] if runs == len(rounds) else [f"{runs} of {len(rounds)} runs were told"])
 
 
 def spread(count: int, among: int) -> list[int]:

@@ -7,12 +7,14 @@ ledger rows of different runs cannot be taken for each other.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.functional.project import Project
 
-KEYED = "{materialized: %s, meta: {cdme: {key: id}}}"
+YEAR = dt.date.today().year
+"""A microbatch model reads batches up to now: this year's and the one before, all anew in each run."""
 FILES = {
     "t.sql": "{{ config(materialized='table') }} select id, round from {{ ref('raw') }} where id % 2 = 0",
     "g.sql": "{{ config(materialized='table') }}\n"
@@ -21,17 +23,39 @@ FILES = {
     "i.sql": "{{ config(materialized='incremental', unique_key='id') }}\n"
     "select id, round from {{ ref('raw') }}\n"
     "{% if is_incremental() %} where id > (select max(id) from {{ this }}) {% endif %}",
+    "a.sql": "{{ config(materialized='incremental', incremental_strategy='append') }}\n"
+    "select id, round from {{ ref('raw') }}\n"
+    "{% if is_incremental() %} where id > (select max(id) from {{ this }}) {% endif %}",
+    "d.sql": "{{ config(materialized='incremental', unique_key='id',"
+    " incremental_strategy='delete+insert') }}\n"
+    "select id, round from {{ ref('raw') }}\n"
+    "{% if is_incremental() %} where id > (select max(id) - 5 from {{ this }}) {% endif %}",
+    "m.sql": "{{ config(materialized='incremental', unique_key='id', incremental_strategy='merge') }}\n"
+    "select id, round from {{ ref('raw') }} where id % 3 > 0\n"
+    "{% if is_incremental() %} and id > 9 {% endif %}",
+    "b.sql": "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='day',"
+    f" batch_size='year', lookback=1, begin='{YEAR - 1}-01-01') }}}}\n"
+    "select id, round, day from {{ ref('raw') }} where id % 4 > 0",
     "e.sql": "{{ config(materialized='external', format='parquet') }}\n"
     "select id, round from {{ ref('raw') }} where id % 7 <> 0",
+    "c.sql": "{{ config(materialized='external', format='csv') }}\n"
+    "select id, round from {{ ref('raw') }} where id % 6 <> 0",
+    "x.sql": "{{ config(materialized='external', format='parquet',"
+    " options={'partition_by': 'half', 'overwrite': 1}) }}\n"
+    "select id, round, id % 2 as half from {{ ref('raw') }} where id % 8 <> 0",
     "p.py": "def model(dbt, session):\n    dbt.config(materialized='table')\n"
     "    return dbt.ref('raw').filter('id % 3 = 0').project('id, round')\n",
     "snapshots/s.sql": "{% snapshot s %}{{ config(unique_key='id', strategy='check', check_cols=['v'],"
     " target_schema='main') }} select id, v, round from {{ ref('raw') }}{% endsnapshot %}",
     "keys.yml": "{version: 2, models: ["
-    + ", ".join(f"{{name: {name}, config: {{meta: {{cdme: {{key: id}}}}}}}}" for name in "tgiep")
-    + "], seeds: [{name: raw, config: {meta: {cdme: {key: id}}}}]}",
+    + ", ".join(f"{{name: {name}, config: {{meta: {{cdme: {{key: id}}}}}}}}" for name in "tgiepadmbc")
+    + "], seeds: [{name: raw, config: {event_time: day, column_types: {day: timestamp},"
+    " meta: {cdme: {key: id}}}}]}",
 }
 MODELS = ("raw", "t", "g", "v", "i", "e", "p", "s")
+"""What ``make test`` kills, all in one run."""
+MORE = ("a", "d", "m", "b", "c", "x")
+"""Append, delete+insert, merge, microbatch; external as CSV, and in partitions."""
 
 
 def size(number: int) -> int:
@@ -60,9 +84,12 @@ class World:
         """Write the seed of the next round. ``v`` of one of the first seven rows changes in each."""
         self.number += 1
         now = self.number
-        rows = (f"{n},{now - (now - n) % 7 if n <= 7 else 0},{now}" for n in range(1, size(now) + 1))
+        rows = (
+            f"{n},{now - (now - n) % 7 if n <= 7 else 0},{now},{YEAR - n // 2 % 2}-01-01 00:00:00"
+            for n in range(1, size(now) + 1)
+        )
         (self.root / "seeds").mkdir(exist_ok=True)
-        (self.root / "seeds/raw.csv").write_text("id,v,round\n" + "\n".join(rows) + "\n")
+        (self.root / "seeds/raw.csv").write_text("id,v,round,day\n" + "\n".join(rows) + "\n")
 
 
 def expected(model: str, number: int) -> set[int] | None:
@@ -71,6 +98,8 @@ def expected(model: str, number: int) -> set[int] | None:
     rules = {
         "raw": lambda n: True, "t": lambda n: n % 2 == 0, "v": lambda n: n % 5 == 0,
         "e": lambda n: n % 7 != 0, "p": lambda n: n % 3 == 0, "i": lambda n: True,
+        "a": lambda n: True, "d": lambda n: True, "m": lambda n: n % 3 > 0, "c": lambda n: n % 6 != 0,
+        "x": lambda n: n % 8 != 0,
     }  # fmt: skip
     if model == "g":
         return {n // 4 for n in everything}

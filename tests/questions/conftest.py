@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from cdme_adapter.contents import content_of
 from cdme_adapter.lineage import freshness
 from cdme_adapter.lineage.api import Questions
 from cdme_adapter.project import Manifest
@@ -83,6 +84,9 @@ class World:
             self.con.execute(f'CREATE OR REPLACE TABLE "{name}" AS {sql}')
         count = self.con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]
         generation, kind = self.number(), unique_id.split(".")[0]
+        if kind != "source" and fingerprint is None:
+            held = content_of(lambda query: self.con.execute(query).fetchall(), f'"main"."{name}"')
+            fingerprint = held.text() if held else None
         self.con.execute(
             "INSERT INTO cdme.store_generations VALUES (?, ?, ?, ?, ?, 'main', ?, ?, ?, ?, now())",
             [

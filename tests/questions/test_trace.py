@@ -251,9 +251,20 @@ def test_a_stale_end_is_named_and_never_read(world: Any) -> None:
 
 def test_a_source_without_a_sound_fingerprint_is_unknown(world: Any) -> None:
     chain(world)
-    world.con.execute("UPDATE cdme.store_generations SET fingerprint = NULL")
+    world.con.execute("UPDATE cdme.store_generations SET fingerprint = NULL WHERE kind = 'source'")
     answer = world.questions().trace("a")
     assert answer["stale"] == "unknown" and answer["stale_ends"] == [SRC]
+    world.con.execute(
+        "UPDATE cdme.store_generations SET fingerprint = 'xor-hash:6:1' WHERE kind = 'source'"
+    )
+    assert world.questions().trace("a")["stale"] == "unknown", "an earlier version's does not tell enough"
+
+
+def test_a_table_of_which_no_hash_was_kept_is_unknown(world: Any) -> None:
+    chain(world)
+    world.con.execute("UPDATE cdme.store_generations SET fingerprint = NULL WHERE relation = 'model.p.a'")
+    answer = world.questions().trace("a")
+    assert answer["stale"] == "unknown" and answer["stale_ends"] == ["model.p.a"]
 
 
 def test_a_source_that_was_renamed_away_answers_with_its_keys(world: Any) -> None:

@@ -1,0 +1,1 @@
+"""Runs with several threads: the same ledgers whatever their number, and no conflicts."""
