@@ -31,6 +31,11 @@ def settle_seed(
     reader = _reader(execute, target, seed, journey.refinery is not None)
     count = int(execute(f"SELECT count(*) FROM {reader}")[0][0])
     same = _in_order(execute, target, reader)
+    base = None
+    if not same and journey.refinery is None and journey.node.post_hooked:
+        base = _first_row_id(execute, target, reader, count)
+    if base is not None:
+        return _settle_hooked(journey, execute, store, target, source, seed["shown"], reader, count, base)
     errors = refine_seed(journey, execute, target)
     journey.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
     journey._register_output(execute, store, target)
@@ -63,6 +68,66 @@ def settle_seed(
     journey.seconds["settle"] = seconds
     journey.entries[-1] = replace(journey.entries[-1], seconds=seconds)
     journey.captured = True
+
+
+def _settle_hooked(
+    journey: Journey, execute: Execute, store: StoreWriter, target: Target, source: str, shown: str,
+    reader: str, count: int, base: int,
+) -> None:  # fmt: skip
+    """The account of a seed of which a hook of its transaction deleted rows: their records are
+    unaccounted, for no clause removed them."""
+    left = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
+    journey.output_count = left
+    journey._register_output(execute, store, target)
+    number = stable_id("generation", source, journey.run_id)
+    store.generation(Generation(number, source, journey.run_id, "file", "", "", shown, count))
+    edge = stable_id("edge", journey.run_id, journey.node.id, source, Role.DIRECT.value)
+    seen = InputGeneration(number, journey.run_id, count)
+    gone = [
+        int(row[0]) for row in execute(
+            f"SELECT n FROM range({count}) AS r(n) WHERE n + {base} NOT IN"
+            f" (SELECT rowid FROM {target.quoted}) ORDER BY n LIMIT 1000"
+        )
+    ]  # fmt: skip
+    listed = ", ".join(map(str, gone[:5])) + (", …" if len(gone) > 5 else "")
+    why = f"a hook deleted {count - left:,} rows of the table; unaccounted row ids: {listed}"
+    journey.unaccounted[source] = gone
+    journey._edge(store, edge, source, Role.DIRECT, Exactness.EXACT, "1:1", seen, why)
+    place = "row_number() OVER (ORDER BY rowid) - 1"
+    pairs = f"SELECT {place} AS o, rowid - {base} AS i FROM {target.quoted}"
+    store.chain(edge, 0, [(stable_id("map", str(edge)), pairs)])
+    status = judge(Role.DIRECT, Exactness.EXACT, count, left, 0, 0, count - left)
+    journey.entries.append(
+        LedgerEntry(
+            journey.run_id, journey.node.id, source, Role.DIRECT, Exactness.EXACT,
+            journey.config.lineage_mode, "1:1", count, left, 0, 0, count - left, 0, left, status, (), 0,
+            why,
+        )
+    )  # fmt: skip
+    journey.captured = True
+
+
+_LOCAL_ROWS = 36028797018960000
+"""The row id of the first row that a transaction adds to a table, in DuckDB."""
+
+
+def _first_row_id(execute: Execute, target: Target, reader: str, count: int) -> int | None:
+    """The row id that the file's first record had, where every row that is left is the record of its
+    place; None where a hook did more than delete."""
+    low, left = execute(f"SELECT min(rowid), count(*) FROM {target.quoted}")[0]
+    columns = execute(f"SELECT column_name FROM (DESCRIBE {target.quoted})")
+    if left >= count or any(str(row[0]).lower() == "rowid" for row in columns):
+        return None
+    values = ", ".join(quote(row[0]) for row in columns)
+    for base in dict.fromkeys((_LOCAL_ROWS, low or 0)):
+        other = execute(
+            f"SELECT count(*) FROM (SELECT hash({values}) AS h, rowid - {base} AS n FROM {target.quoted})"
+            f" AS t LEFT JOIN (SELECT hash({values}) AS h, row_number() OVER () - 1 AS n FROM {reader}) AS f"
+            " ON f.n = t.n WHERE f.h IS DISTINCT FROM t.h"
+        )[0][0]
+        if not other:
+            return int(base)
+    return None
 
 
 def _reader(execute: Execute, target: Target, seed: dict[str, Any], noted: bool) -> str:

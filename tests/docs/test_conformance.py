@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("dbt.tests.adapter", reason="dbt-tests-adapter is only there for development")
 
-from tests.functional.adapter.counts import left_out, table  # noqa: E402
+from tests.functional.adapter.counts import left_out, table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 

@@ -120,3 +120,28 @@ def test_a_seed_built_empty(project: Project) -> None:
     project.write({"raw.csv": "id,v\n1,a\n", "m.sql": MODEL})
     project.dbt("build", "--empty")
     assert counts(project.ledger("raw")[FILE])[-1] == "BALANCED"
+
+
+HOOKED = "{version: 2, seeds: [{name: raw, config: {post_hook: %r, meta: {cdme: {gate: %s}}}}]}"
+
+
+def test_a_hook_that_deletes_rows_of_a_seed(project: Project) -> None:
+    """Their records are unaccounted, as with a model; the rows that are left lead to their own records."""
+    hook = "delete from {{ this }} where id in (10, 30)"
+    project.write({"raw.csv": "id,v\n10,a\n20,b\n30,c\n40,d\n", "k.yml": HOOKED % (hook, "error")})
+    outcome = project.dbt("seed", ok=False)
+    assert "a hook deleted 2 rows of the table; unaccounted row ids: 0, 2" in outcome.message["raw"]
+    assert counts(project.ledger("raw")[FILE]) == (4, 2, 0, 0, 2, "UNBALANCED")
+    project.write({"k.yml": HOOKED % (hook, "warn")})
+    for _ in range(2):  # into a new table, and into one that is filled again
+        project.dbt("seed")
+        assert counts(project.ledger("raw")[FILE]) == (4, 2, 0, 0, 2, "UNBALANCED")
+        assert pairs(project, "raw") == [(0, 1), (1, 3)]
+        assert by_ordinal(project, "raw") == [20, 40]
+
+
+def test_a_hook_that_writes_rows_of_a_seed_makes_it_unknown(project: Project) -> None:
+    hook = "delete from {{ this }} where id = 10; update {{ this }} set v = 'x' where id = 20"
+    project.write({"raw.csv": "id,v\n10,a\n20,b\n30,c\n", "k.yml": HOOKED % (hook, "error")})
+    project.dbt("seed")
+    assert project.ledger("raw")[FILE]["status"] == "UNKNOWN"
