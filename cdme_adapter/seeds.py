@@ -121,7 +121,8 @@ def _first_row_id(execute: Execute, target: Target, reader: str, count: int) -> 
     values = ", ".join(quote(row[0]) for row in columns)
     for base in dict.fromkeys((_LOCAL_ROWS, low or 0)):
         other = execute(
-            f"SELECT count(*) FROM (SELECT hash({values}) AS h, rowid - {base} AS n FROM {target.quoted})"
+            "SELECT count(*) FROM"
+            f" (SELECT hash({values}) AS h, rowid - {base} AS n FROM {target.quoted})"
             f" AS t LEFT JOIN (SELECT hash({values}) AS h, row_number() OVER () - 1 AS n FROM {reader}) AS f"
             " ON f.n = t.n WHERE f.h IS DISTINCT FROM t.h"
         )[0][0]
