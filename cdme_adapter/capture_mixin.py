@@ -34,6 +34,7 @@ from cdme_adapter.dbt_session import (
 )
 from cdme_adapter.declared import settle_declared
 from cdme_adapter.emission import COMMANDS, Early
+from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import (
     CaptureError,

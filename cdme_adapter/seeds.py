@@ -123,8 +123,8 @@ def _first_row_id(execute: Execute, target: Target, reader: str, count: int) -> 
         other = execute(
             "SELECT count(*) FROM"
             f" (SELECT hash({values}) AS h, rowid - {base} AS n FROM {target.quoted})"
-            f" AS t LEFT JOIN (SELECT hash({values}) AS h, row_number() OVER () - 1 AS n FROM {reader}) AS f"
-            " ON f.n = t.n WHERE f.h IS DISTINCT FROM t.h"
+            f" AS t LEFT JOIN (SELECT hash({values}) AS h, row_number() OVER () - 1 AS n FROM {reader})"
+            " AS f ON f.n = t.n WHERE f.h IS DISTINCT FROM t.h"
         )[0][0]
         if not other:
             return int(base)

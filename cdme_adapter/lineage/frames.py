@@ -18,6 +18,7 @@ from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.impact import ImpactQuestion, reached
 from cdme_adapter.lineage.relations import Table
 from cdme_adapter.lineage.scratch import Scratch
+from cdme_adapter.lineage.then import Then
 from cdme_adapter.lineage.trace import TraceQuestion, walked
 from cdme_adapter.lineage.walk import Layers
 from cdme_adapter.store.reader import literal
@@ -31,7 +32,8 @@ def witnesses(ctx: Context, question: TraceQuestion) -> str:
     start, wanted = ctx.graph.node(model, generation.id), ctx.resolve(question.to)
     with Scratch(ctx.store.con) as scratch:
         asked = Asked.of(ctx, scratch, ctx.need_table(generation), question.where, question.order_by)
-        layers, _ = walked(ctx, question, start, scratch, asked.together())
+        origins = Then.of(ctx, scratch, start).layer(asked.together())
+        layers, _ = walked(ctx, question, start, scratch, origins)
         return _records(ctx, scratch, layers, wanted)
 
 
