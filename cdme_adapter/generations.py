@@ -133,7 +133,7 @@ class Generations:
         number, run_id = current
         if store.row_count(number) not in (None, count):
             return False
-        if self._calm and (run_id == self.run_id or (info.id, number) in self._held):
+        if self.calm and (run_id == self.run_id or (info.id, number) in self._held):
             return True
         if is_content(execute, info.quoted, store.fingerprint(number)) is False:
             return False
