@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import columns_of, literal, ordinals, quote
 from cdme_adapter.store.parts import rows_map
-from cdme_adapter.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from cdme_adapter.store.writer import StoreWriter
 
 CONTENT_CELLS = 10_000_000
 """Of tables with more cells than this no hash of every column is kept: it would double the cost."""
