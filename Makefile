@@ -3,6 +3,7 @@
 #   make test    all tests, then a consumer's project in an environment made from the wheel
 #   make check   ruff, formatting, mypy, the direction of imports
 #   make bench   plain dbt-duckdb against cdme on the demo
+#   make tpc     the queries of TPC-H and TPC-DS through the capture, with replays; writes docs/tpc.md
 #   make bench-tpch   the same on TPC-H and write-heavy models (SCALE, default 1); PUBLISH=--publish writes docs/
 #   make bench-errors   what refinements cost over capture alone (6 million rows); exits 1 over 15 %
 #   make bench-check   what capture costs on seven shapes against bench/baseline.json; exits 1 where it has grown
@@ -24,7 +25,7 @@ NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check bench bench-tpch bench-errors bench-questions bench-check fuzz crash concurrency clean
+.PHONY: demo test check tpc bench bench-tpch bench-errors bench-questions bench-check fuzz crash concurrency clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
@@ -55,6 +56,9 @@ bench: $(VENV)/.dev
 $(VENV)/.bench: $(NEEDS) | $(VENV)/.dev
 	$(PIP) -e '.[demo,dev,bench]'
 	touch $@
+
+tpc: $(VENV)/.dev
+	$(BIN)/python -m bench.tpc
 
 bench-tpch: $(VENV)/.bench
 	$(BIN)/python -m bench.tpch_cost --scale $(SCALE) $(PUBLISH)
