@@ -129,7 +129,8 @@ class _Reader:
             role = {"SEMI": Role.INDIRECT, "ANTI": Role.GUARD}.get(kind, Role.DIRECT)
             found |= within(role, self.item(join.this, env))
             if join.args.get("on") is not None:
-                found |= self.expression(join.args["on"], env)
+                asked = Role.GUARD if kind == "ANTI" else Role.INDIRECT
+                found |= self.expression(join.args["on"], env, asked)
         return found
 
     def item(self, node: exp.Expr, env: Env) -> set[Read]:
