@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbt_common.exceptions import DbtRuntimeError
 
+from cdme_adapter.credentials import CdmeCredentials
 from tests.functional.project import Project
 
 RAW = "id,v\n1,a\n2,b\n"
@@ -125,3 +127,20 @@ def test_a_database_that_cannot_be_written_is_refused(project: Project) -> None:
     outcome = project.dbt("run", ok=False)
     assert "[STORE_READ_ONLY]" in outcome.text and "what to do:" in outcome.text
     assert not project.sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'm'")
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"path": "x/cdme.duckdb", "schema": "main"},
+        {"path": "x/a.duckdb", "schema": "main", "attach": [{"path": "y/CDME.db"}]},
+    ],
+)
+def test_a_database_called_as_the_accounts_schema_is_refused(profile: dict[str, Any]) -> None:
+    with pytest.raises(DbtRuntimeError, match=r'called "cdme"(.|\n)*warehouse\.duckdb'):
+        CdmeCredentials.from_dict(CdmeCredentials.__pre_deserialize__(profile))
+
+
+def test_an_alias_makes_such_a_database_usable() -> None:
+    profile = {"path": "x/a.duckdb", "schema": "main", "attach": [{"path": "cdme.db", "alias": "b"}]}
+    assert CdmeCredentials.from_dict(CdmeCredentials.__pre_deserialize__(profile)).database == "a"
