@@ -47,7 +47,7 @@ def trace(ctx: Context, question: TraceQuestion) -> dict[str, Any]:
         if count > 1:
             sums = _totals(ctx, question, start, scratch, then.layer(asked.together()))
         records = _records(ctx, question, start, picked, reached, witnessed, then)
-    stale, stale_ends = _staleness(ctx, start, {node for node, _ in layers} & ends)
+    stale, stale_ends = _staleness(ctx, start, {node for node, _ in layers}, ends)
     return {
         "model": model,
         "run_id": generation.run_id,
@@ -152,8 +152,14 @@ def _exactness(reached: dict[int, list[Reached]]) -> Exactness:
     return found
 
 
-def _staleness(ctx: Context, start: Node, ends: set[Node]) -> tuple[Stale, list[str]]:
+def _staleness(ctx: Context, start: Node, reached: set[Node], ends: set[Node]) -> tuple[Stale, list[str]]:
+    """The state of the answer's ends, and whether it passes through a content that a run has replaced."""
     between = ctx.changed(ordered(start, ctx.graph.parents))
-    states = {node: ctx.stale(node) for node in sorted({start, *ends, *between})}
+    states = {node: ctx.stale(node) for node in sorted({start, *(reached & ends), *between})}
+    for node in sorted(reached - states.keys()):
+        generation = ctx.graph.generation(node)
+        current = ctx.store.current.get(node.relation)
+        if generation is not None and current is not None and generation.id != current:
+            states[node] = True
     named = sorted({node.relation for node, state in states.items() if state is not False})
     return worst(list(states.values())), named

@@ -117,6 +117,15 @@ def test_a_model_built_on_a_changed_table_reads_what_is_there(tmp_path: Path) ->
                 assert [w["record"] for w in record["witnesses"][0]["records"]] == [record["record"]]
 
 
+def test_a_trace_through_a_table_that_was_built_anew_names_it(tmp_path: Path) -> None:
+    project = Project(tmp_path / "shop").write(FILES)
+    project.dbt("build")
+    project.dbt("run", "--select", "keyed")
+    with open_questions(str(project.root), str(project.root)) as questions:
+        answer = questions.trace("on_keyed", where="id = 7", to="raw")
+    assert (answer["stale"], answer["stale_ends"]) == (True, ["model.shop.keyed"])
+
+
 def test_a_source_whose_last_column_changed_places(tmp_path: Path) -> None:
     """DuckDB combines hashes by XOR: without care such a swap has the same sum."""
     project = Project(tmp_path / "shop").write({
