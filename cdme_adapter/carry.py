@@ -111,7 +111,7 @@ class Carry:
                 for n, part in enumerate(chain)
             )
             only = f" WHERE m0.o IN (SELECT d FROM temp.{landed})" if landed else ""
-            arms.append(f"SELECT m{len(chain) - 1}.i FROM {maps}{only}")
+            arms.append(f"SELECT DISTINCT m{len(chain) - 1}.i FROM {maps}{only}")
         return self._new(" UNION ".join(arms) or "SELECT NULL::BIGINT AS i WHERE FALSE")
 
     def _lost(self, account: InputAccount, skipped: str, carried: str) -> str:

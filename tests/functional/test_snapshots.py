@@ -156,3 +156,28 @@ def test_what_is_kept_of_earlier_generations_is_what_is_referred_to(shop: Shop) 
     LOADS.pop()
     (after,) = shop.project.sql(sizes)
     assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)
+
+
+@pytest.mark.parametrize(
+    "strategy", ["strategy='check', check_cols='all'", "strategy='timestamp', updated_at='ts'"]
+)
+def test_a_key_that_is_not_unique_multiplies_rows_and_no_record_is_counted_twice(
+    tmp_path: Path, strategy: str
+) -> None:
+    """dbt-duckdb builds such a snapshot, and so does CDME."""
+    name, text = snapshot("doubled", f"unique_key='id', {strategy}")
+    source = "{version: 2, sources: [{name: lake, schema: main, tables: [{name: raw}]}]}"
+    project = Project(tmp_path).write({name: text, "models/m.yml": source})
+    for day in (1, 2, 3):
+        with project.connect() as con:
+            con.execute("CREATE OR REPLACE TABLE raw (rid INTEGER, id INTEGER, v VARCHAR, ts TIMESTAMP)")
+            con.execute(
+                "INSERT INTO raw SELECT i, i % 4, 'v' || i, make_date(2024, 1, ?) FROM range(12) AS r(i)",
+                [day],
+            )
+        assert project.dbt("snapshot").status == {"doubled": "success"}
+        for entry in project.ledger("doubled").values():
+            assert entry["input_count"] == entry["contributed_count"] + entry["filtered_count"]
+            assert entry["contributed_count"] <= entry["input_count"]
+    assert project.one("SELECT count(*) FROM doubled") > 24
+    release()
