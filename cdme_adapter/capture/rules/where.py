@@ -243,7 +243,7 @@ def _false_between(
     """
     bare = part.unnest()
     rest = members - own
-    if isinstance(bare, _COMPARISONS) and _one_component(before, rest):
+    if isinstance(bare, _COMPARISONS) and not nested_queries(bare) and _one_component(before, rest):
         other = before.components.of(min(rest))
         for mine, theirs in ((bare.left, bare.right), (bare.right, bare.left)):
             a, b = sides(mine, every), sides(theirs, every)
