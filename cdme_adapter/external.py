@@ -5,7 +5,7 @@ transaction the view is made over that file and the account is committed as ``pe
 hash. After the commit the file is linked into its place, and in one more transaction the view is made
 over that place and the account is confirmed; last the file beside it goes. Whatever is killed: the view
 reads a file that is whole and that the account speaks of, and the next run finishes what is pending
-(docs/decisions/0017-external-files.md).
+(docs/decisions/0041-external-files.md).
 """
 
 from __future__ import annotations

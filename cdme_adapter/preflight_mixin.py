@@ -2,7 +2,7 @@
 
 dbt asks the adapter for the schemas of a database before it creates any, before on-run-start hooks
 and before the first model: there a run can be refused with nothing written, with or without the dbt
-package (docs/decisions/0020-refusal-before-the-run.md). A run that does not ask is judged at its
+package (docs/decisions/0042-refusal-before-the-run.md). A run that does not ask is judged at its
 first model.
 """
 
