@@ -106,7 +106,7 @@ def test_a_refused_run_runs_nothing_and_leaves_its_ledger(
     }
     assert all("refused before any model ran" in n["message"] for n in ledger["nodes"])
     assert {e["status"] for e in ledger["edges"]} == {"UNKNOWN"} and len(ledger["edges"]) >= 2
-    # One of them refuses; that the join is many to many is said beside it, as the cause, and refuses nothing.
+    # One refuses; that the join is many to many is said beside it, as the cause, and refuses nothing.
     (finding,) = [f for f in ledger["findings"] if f["code"] == code and f["severity"] == "error"]
     assert finding["model"] == "model.shop.bad"
     assert (project.root / "target/cdme" / ledger["run_id"] / "proof/manifest.json").exists()
