@@ -81,7 +81,7 @@ class Questions:
             return
         from cdme_adapter.lineage.derive import derived, upstream
 
-        with derived(ctx, upstream(ctx, model), self._derived) as found:
+        with derived(ctx, upstream(ctx, model), self._derived, model) as found:
             yield found
 
     @contextmanager
@@ -185,7 +185,7 @@ class Questions:
             return law_sql(law, model, ctx)
         from cdme_adapter.lineage.laws import as_values
 
-        with derived(ctx, [ident], self._derived) as found:  # its maps are gone when dbt runs the test
+        with derived(ctx, [ident], self._derived, ident) as found:  # its maps are gone when the test runs
             return as_values(found, law_sql(law, model, found))
 
     def impact(

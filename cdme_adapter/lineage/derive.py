@@ -41,34 +41,48 @@ class Derivation:
     """What stands for the edges of one generation; ``place`` is the database that holds their maps.
 
     ``changed`` are the generations of inputs that were found to be other than when they were read.
+    ``now`` says that the table was changed and its rows of now were matched: the maps speak of those.
     """
 
     edges: tuple[Edge, ...]
     place: str = ""
     changed: frozenset[int] = frozenset()
+    now: bool = False
 
 
-Derivations = dict[int, Derivation]
+Derivations = dict[tuple[int, bool], Derivation]
 
 
 @contextlib.contextmanager
-def derived(ctx: Context, models: Iterable[str], known: Derivations) -> Iterator[Context]:
+def derived(
+    ctx: Context, models: Iterable[str], known: Derivations, asked: str | None = None
+) -> Iterator[Context]:
     """The context in which the edges of these models can be asked.
 
-    ``known`` keeps what was derived as long as the connection cannot see a change; else it is let go.
+    ``asked`` is the model whose rows of now are asked about; of the others the rows count that the run
+    left, for what was built on them says their places of then. ``known`` keeps what was derived as long
+    as the connection cannot see a change; else it is let go.
     """
     made: list[Derivation] = []
     try:
         for model in models:
             generation = ctx.store.current_generation(model)
-            if generation is None or not _derivable(ctx.store, generation.id):
+            if generation is None:
                 continue
-            found = known.get(generation.id) if ctx.store.frozen else None
+            key = (generation.id, model == asked)
+            found = known.get(key) if ctx.store.frozen else None
+            before = found or (known.get((key[0], not key[1])) if ctx.store.frozen else None)
+            if before is None and not _derivable(ctx.store, generation.id):
+                continue  # of what was derived before, the edges of then have taken the place
+            if found is None and before is not None and not before.changed and not before.now:
+                found = before  # the table is as its run left it: the same for both
             if found is None:
-                found = _derive(ctx, generation)
+                found = _derive(ctx, generation, model == asked)
                 made.append(found)
             if ctx.store.frozen:
-                known[generation.id] = found
+                known[key] = found
+            if found.now:
+                ctx.freshness.note_matched(generation.id)
             ctx.store.replace_edges(found.edges)
             for number in found.changed:
                 then = ctx.store.generations.get(number)
@@ -124,7 +138,7 @@ def downstream(ctx: Context, relation: str) -> list[str]:
 # -- one model -------------------------------------------------------------------------------------
 
 
-def _derive(ctx: Context, generation: Generation) -> Derivation:
+def _derive(ctx: Context, generation: Generation, asked: bool) -> Derivation:
     edges = ctx.store.outputs_of(generation.id)
     text = read_recipe(ctx.store.rows, generation.store, generation.id)
     if text is None:
@@ -133,6 +147,10 @@ def _derive(ctx: Context, generation: Generation) -> Derivation:
     changed, why = _changed(ctx, edges, recipe)
     if why:
         return Derivation(_opaque(edges, why), changed=changed)
+    other = ctx.freshness.of(generation) is True
+    if other and not asked:
+        why = "its table has changed since its run, and so may have its places"
+        return Derivation(_opaque(edges, why), changed=frozenset({generation.id}))
     place = f"{DERIVED}{next(_NUMBERS)}"
     con: Any = ctx.store.con if ctx.store.frozen else ctx.store.con.cursor()  # type: ignore[attr-defined]
     con.execute(f"ATTACH ':memory:' AS {place}")
@@ -150,7 +168,7 @@ def _derive(ctx: Context, generation: Generation) -> Derivation:
         replace(new[e.id], declared=e.declared) if e.id in new else _opaque([e], "its plan has changed")[0]
         for e in edges
     ]
-    return Derivation(tuple(kept), place)
+    return Derivation(tuple(kept), place, now=other)
 
 
 def _opaque(edges: Iterable[Edge], why: str) -> tuple[Edge, ...]:
@@ -158,11 +176,14 @@ def _opaque(edges: Iterable[Edge], why: str) -> tuple[Edge, ...]:
 
 
 def _changed(ctx: Context, edges: list[Edge], recipe: Recipe) -> tuple[frozenset[int], str]:
-    """The inputs that are not what was read, and what is to be said of them."""
+    """The inputs that are not what was read, and what is to be said of them.
+
+    The columns that the recipe reads decide: another value in one that it does not read changes nothing.
+    """
     changed, names = set(), []
     for number in sorted({e.input_generation or 0 for e in edges}):
         then = ctx.store.generations.get(number)
-        if then is None or ctx.freshness.of(then) is True or not _same(ctx, then, recipe):
+        if then is None or not _same(ctx, then, recipe):
             changed.add(number)
             names.append(then.relation if then else "an input")
     if not names:

@@ -35,6 +35,7 @@ class Freshness:
     _seen: dict[int, Stale] = field(default_factory=dict)
     _now: dict[str, str | None] = field(default_factory=dict)
     _changed: set[int] = field(default_factory=set)
+    _matched: set[int] = field(default_factory=set)
 
     def forget(self) -> None:
         """Look again, unless nobody can have written since."""
@@ -49,6 +50,14 @@ class Freshness:
     def note_changed(self, generations: Iterable[int]) -> None:
         """Remember generations that are known otherwise to be gone."""
         self._changed.update(generations)
+
+    def note_matched(self, generation: int) -> None:
+        """Remember a generation whose maps were made for the rows that its table holds now."""
+        self._matched.add(generation)
+
+    def was_matched(self, generation: int) -> bool:
+        """Whether a generation's maps speak of the rows of now."""
+        return generation in self._matched
 
     def of(self, generation: Generation | None) -> Stale:
         """True: gone. False: there, unchanged. "unknown": no sound fingerprint tells."""

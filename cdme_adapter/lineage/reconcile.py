@@ -65,7 +65,7 @@ def reconcile(
         entries = against(own, list(progress(models)), question.against, question.limit)
         models = []
     for model in progress(models):
-        with derived(own, [model], {}) as asked:
+        with derived(own, [model], {}, model) as asked:
             entries += [_entry(model, audit) for audit in _audits(asked, model, question)]
     if not question.models and question.against is None:
         entries += _ledger_entries(own, target_path)
@@ -223,7 +223,7 @@ def round_trip_problems(context: Context, model: str, sample: int) -> Iterator[t
     own = on_own_connection(context)
     generation = own.store.current_generation(model)
     assert generation is not None
-    with derived(own, [model], {}) as ctx:
+    with derived(own, [model], {}, model) as ctx:
         yield from _round_trip_problems(ctx, model, generation, sample)
 
 

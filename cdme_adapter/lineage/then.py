@@ -26,6 +26,8 @@ class Then:
     gone: bool
     pairs: str | None = None
     """A table of (now, was); None where no key tells."""
+    changed: bool = False
+    """Whether the table is not what its run left; with ``gone`` unset the maps are of its rows of now."""
 
     @staticmethod
     def of(ctx: Context, scratch: Scratch, node: Node) -> Then:
@@ -33,12 +35,14 @@ class Then:
         generation = ctx.graph.generation(node)
         if generation is None or ctx.stale(node) is not True:
             return Then(ctx, scratch, False)
+        if ctx.freshness.was_matched(generation.id):
+            return Then(ctx, scratch, False, changed=True)
         table = ctx.table(generation)
         if table is None or not generation.key_columns:
-            return Then(ctx, scratch, True)
+            return Then(ctx, scratch, True, changed=True)
         if any(table.column(name) is None for name in generation.key_columns):
-            return Then(ctx, scratch, True)
-        return Then(ctx, scratch, True, scratch.create(_by_key(generation, table))[0])
+            return Then(ctx, scratch, True, changed=True)
+        return Then(ctx, scratch, True, scratch.create(_by_key(generation, table))[0], True)
 
     def layer(self, now: Layer) -> Layer:
         """The layer to walk from, of a layer of rows that are in the table now."""

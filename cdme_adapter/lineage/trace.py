@@ -124,7 +124,7 @@ def _records(
 ) -> list[dict[str, Any]]:
     shown = Shown(ctx, reached, question.fetch)
     own = (
-        ctx.show(start, picked, present=then.gone)
+        ctx.show(start, picked, present=then.changed)
         if question.fetch
         else {o: {"key": {"rowid": o}, "record": None} for o in picked}
     )

@@ -60,6 +60,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     files["hooked_su.sql"] = (
         config("summary", ", post_hook='select 1'") + "select id from {{ ref('orders') }}"
     )
+    files["on_kd.sql"] = config("full") + "select id from {{ ref('paid_kd') }} where id > 3"
     files["none.sql"] = config("off") + "select id from {{ ref('orders') }}"
     project = Project(root).write(files)
     project.dbt("build")
@@ -204,7 +205,12 @@ def test_rows_that_come_in_another_order_are_matched_by_value(built: Project) ->
     with answers(copy) as asked:
         for record in asked.trace("paid_kd", limit=0, to="parents")["records"]:
             (orders,) = [w for w in record["witnesses"] if w["relation"].endswith("orders")]
-            assert [r["record"]["id"] for r in orders["records"]] == [record["record"]["id"]]
+            assert orders["exactness"] == "exact"
+            assert [r["key"]["rowid"] + 1 for r in orders["records"]] == [record["record"]["id"]]
+        # what was built on it says places of then: the maps of now are not those
+        found = asked.trace("on_kd", limit=0, to="orders")
+        assert found["stale"] is True and "model.shop.paid_kd" in found["stale_ends"]
+        assert {w["exactness"] for r in found["records"] for w in r["witnesses"]} == {"opaque"}
 
 
 def test_what_was_not_sampled_is_opaque(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
