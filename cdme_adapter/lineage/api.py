@@ -39,7 +39,7 @@ class Questions:
         self.frozen = frozen
         self.show_pii = show_pii
         self._context: Context | None = None
-        self._derived: dict[int, Any] = {}
+        self._derived: dict[tuple[int, bool], Any] = {}
 
     def close(self) -> None:
         """Close the connection, where it is the questions' own (``open_questions``)."""
