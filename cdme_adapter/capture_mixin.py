@@ -556,6 +556,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         seconds = journey.seconds
         store.ledger(journey.entries)
         store.totals(journey.run_id, journey.node.id, total_rows(journey))
+        store.epochs(journey.run_id, journey.node.id, journey.epochs)
         store.unaccounted(journey.run_id, journey.node.id, journey.unaccounted)
         store.findings(journey.run_id, journey.findings)
         store.node(

@@ -46,11 +46,7 @@ __all__ = [
 VARS_ONLY = frozenset({"as_roles", "account_views", "account_views_seconds", "emit", "keep_runs"})
 """Options of the project as a whole; on a model they are refused."""
 
-NOT_IMPLEMENTED = frozenset(
-    {
-        "temporal",
-    }
-)
+NOT_IMPLEMENTED: frozenset[str] = frozenset()
 """Options, or single values of one as ``option: value``, that are understood but not built yet."""
 
 

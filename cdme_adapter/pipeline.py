@@ -32,6 +32,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
 from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.engines.scans import relations_scanned
+from cdme_adapter.epochs import judge_epochs
 from cdme_adapter.errors import CaptureError, ConfigError, Finding, GateError, Place, UnsupportedConstruct
 from cdme_adapter.gate import EXACT_REQUIRED, NOT_EXACT, judge_model
 from cdme_adapter.gate import Verdict as GateVerdict
@@ -60,6 +61,7 @@ from cdme_adapter.watch import account_totals, judge_drift
 _VERDICTS = list(Verdict)
 FULL_ROWS = "cdme_full"
 EVIDENCE = 1000
+UNGATED = ("expected_loss", "cardinality", "require", "refine", "refine_inputs", "cast", "temporal")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Journey:
     before: Before | None = None
     totals: dict[str, list[Total]] = field(default_factory=dict)
     """Control totals by input."""
+    epochs: list[tuple[str | None, ...]] = field(default_factory=list)
+    """Per input: mode and column of ``temporal``, epoch and its kind, where the model declares any."""
     unaccounted: dict[str, list[int]] = field(default_factory=dict)
     """The first unaccounted records by input: the evidence of a rejection."""
     beside: IndirectSettlement | None = None
@@ -707,7 +711,7 @@ class Journey:
 
     def say_ungated(self) -> None:
         """A view stores nothing that could be rolled back: what it declares cannot gate it."""
-        for name in ("expected_loss", "cardinality", "require", "refine", "refine_inputs", "cast"):
+        for name in UNGATED:
             if getattr(self.config, name):
                 self.findings.append(
                     Finding("VIEW_NOT_GATED", f"{name} is not judged on a view", "warn", self.node.id,
@@ -728,7 +732,7 @@ class Journey:
         )
         errors = self.refinery.findings() if self.refinery is not None else []
         found = [self._at_construct(finding) for finding in judged.findings]
-        return GateVerdict((*found, *errors, *judge_drift(self, store)))
+        return GateVerdict((*found, *errors, *judge_drift(self, store), *judge_epochs(self, store)))
 
     def _at_construct(self, finding: Finding) -> Finding:
         """A finding on an edge that is not exact, at the construct that is not understood."""

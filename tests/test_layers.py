@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"settle_indirect", "settle_totals"}),
     frozenset({"totals"}),
     frozenset(
-        {"bind", "hooks", "pairing", "carry", "increment", "modes", "pipeline", "refine"}
+        {"bind", "epochs", "hooks", "pairing", "carry", "increment", "modes", "pipeline", "refine"}
         | {"telemetry", "watch"}
     ),
     frozenset({"lineage"}),

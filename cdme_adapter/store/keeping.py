@@ -12,7 +12,7 @@ DEFAULT = 1000
 
 _BY_RUN = (
     "store_ledger", "store_documents", "store_totals", "store_unaccounted", "store_findings", "store_nodes",
-    "store_planned", "store_outcomes", "store_batches",
+    "store_planned", "store_outcomes", "store_batches", "store_epochs",
 )  # fmt: skip
 
 

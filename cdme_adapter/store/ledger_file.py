@@ -98,6 +98,7 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
     totals = _totals(execute, run_id, schema)
     edges = []
     batches = _batches(execute, run_id, schema)
+    epochs = _epochs(execute, run_id, schema)
     for *values, seconds, reasons, keys in rows:
         edge = dict(zip(COLUMNS, values, strict=True))
         edge["settle_seconds"] = seconds
@@ -109,6 +110,8 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
         own = batches.get((edge["model"], edge["input"], edge["role"]))
         if own:
             edge["batches"] = own
+        if (edge["model"], edge["input"]) in epochs:
+            edge["epoch"] = epochs[edge["model"], edge["input"]]
         edge["metadata"] = {
             "contributed": f"{schema}.reverse_join",
             "filtered": f"{schema}.filtered_keys",
@@ -116,6 +119,18 @@ def _edges(execute: Execute, run_id: str, schema: str) -> list[dict[str, Any]]:
         }
         edges.append(edge)
     return edges
+
+
+def _epochs(execute: Execute, run_id: str, schema: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The epochs that were read of the inputs of models which declare ``temporal``, by (model, input)."""
+    names = ("mode", "column", "value", "kind")
+    return {
+        (model, source): dict(zip(names, values, strict=True))
+        for model, source, *values in execute(
+            f"SELECT model, input, mode, column_name, epoch, kind FROM {schema}.store_epochs"
+            f" WHERE run_id = {_text(run_id)}"
+        )
+    }
 
 
 def _totals(execute: Execute, run_id: str, schema: str) -> dict[tuple[str, str, str], list[dict[str, Any]]]:

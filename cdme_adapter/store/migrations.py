@@ -22,6 +22,7 @@ STEPS: Mapping[int, Sequence[str]] = {
     3: (),  # one table more
     4: (),  # another
     5: ("ALTER TABLE {s}.store_ledger ADD COLUMN settle_seconds DOUBLE",),
+    6: (),  # store_epochs
 }
 """SQL by the version that it leads to."""
 

@@ -245,7 +245,7 @@ class PartStore:
         """Take back the ledger rows of an earlier batch of the same run: the last one's stand."""
         for table, column in (
             ("store_ledger", "model"), ("store_nodes", "node"), ("store_totals", "model"),
-            ("store_unaccounted", "model"),
+            ("store_unaccounted", "model"), ("store_epochs", "model"),
         ):  # fmt: skip
             self.writer.execute(
                 f"DELETE FROM {self.writer.schema}.{table} WHERE run_id = '{run_id}' AND {column} = "

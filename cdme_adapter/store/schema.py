@@ -32,6 +32,7 @@ A model's transaction only appends and touches rows of its own model, so that th
 * ``store_documents``: the ledger of each run, byte for byte what its hash was taken of.
 * ``store_files``: the file behind the rows of an external model, and whether it is in its place.
 * ``store_totals``: control totals of an edge; ``class`` is that of the records, or ``input``.
+* ``store_epochs``: of the inputs of a model that declares ``temporal``, which epoch it read.
 * ``store_unaccounted``: ordinals of unaccounted records of an edge, the first thousand.
 * ``store_columns``: the column lineage of each model's present SQL, so that a run need not find it anew.
 * ``store_outbox``: OpenLineage events, in order; ``sent_at`` is NULL until a collector has one.
@@ -44,7 +45,7 @@ from cdme_adapter.store.recipes import COLUMNS as RECIPE_COLUMNS
 from cdme_adapter.store.rejects import REJECT_TABLES, REJECT_VIEWS
 from cdme_adapter.store.rows import losses
 
-VERSION = 5
+VERSION = 6
 READS = 2
 """The oldest version whose tables ``reader.py`` understands."""
 SCHEMA = "cdme"
@@ -120,6 +121,10 @@ TABLES: dict[str, str] = {
         "class VARCHAR, reason_id VARCHAR, verdict VARCHAR, records BIGINT, nulls BIGINT, "
         "total VARCHAR, exact BOOLEAN"
     ),
+    "store_epochs": (
+        "run_id VARCHAR, model VARCHAR, input VARCHAR, mode VARCHAR, column_name VARCHAR, epoch VARCHAR, "
+        "kind VARCHAR"
+    ),
     "store_unaccounted": "run_id VARCHAR, model VARCHAR, input VARCHAR, i BIGINT",
     "store_columns": "node VARCHAR, mark VARCHAR, relations VARCHAR, lineage VARCHAR",
     "store_outbox": "run_id VARCHAR, position BIGINT, event VARCHAR, sent_at TIMESTAMPTZ",
@@ -154,6 +159,7 @@ VIEWS: dict[str, str] = {
         "SELECT run_id, model, input, role, column_name, class, reason_id, verdict, records, nulls, "
         "total, exact FROM {s}.store_totals"
     ),
+    "epochs": "SELECT run_id, model, input, mode, column_name, epoch, kind FROM {s}.store_epochs",
     "edges": (
         "SELECT e.model, e.input, e.role, e.exactness, e.lineage_mode, e.cardinality_declared, "
         "e.cardinality_observed, e.run_id AS output_run_id, e.input_run_id, e.why "

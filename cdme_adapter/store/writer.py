@@ -398,6 +398,10 @@ class StoreWriter:
         """Control totals: (input, column, class, reason id, verdict, records, nulls, total, exact)."""
         self._insert("store_totals", [(run_id, model, row[0], "direct", *row[1:]) for row in rows])
 
+    def epochs(self, run_id: str, model: str, rows: Sequence[tuple[str | None, ...]]) -> None:
+        """The epochs that a model read: (input, declared mode, declared column, epoch, its kind)."""
+        self._insert("store_epochs", [(run_id, model, *row) for row in rows])
+
     def unaccounted(self, run_id: str, model: str, records: Mapping[str, Sequence[int]]) -> None:
         """The first unaccounted records of a model, by input."""
         self._insert("store_unaccounted", [(run_id, model, name, i) for name, found in records.items()

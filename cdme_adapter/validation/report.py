@@ -12,7 +12,7 @@ from cdme_adapter.validation.relations import Relation
 SEVERITIES = ("info", "warn", "error")
 ALWAYS_REFUSED = frozenset(
     {"ACCESS_DENIED", "BUDGET_EXCEEDED", "CONFIG_INVALID", "CONFIG_UNKNOWN_KEY", "CONFIG_TYPE"}
-    | {"KEY_COLUMN_MISSING"}
+    | {"KEY_COLUMN_MISSING", "EPOCH_MISMATCH"}
 )
 """Codes that refuse a run whatever ``validate`` says: what cannot be followed, and what must not be."""
 
