@@ -60,11 +60,12 @@ class _OwnWriter(StoreWriter):
         self.parts.of_part(e.number, self.rows)
 
     def chain(
-        self, edge: int, path: int, maps: Sequence[tuple[int, str]], ranged: Collection[int] = ()
-    ) -> None:
+        self, edge: int, path: int, maps: Sequence[tuple[int, str]], ranged: Collection[int] = (),
+        sorted_o: Collection[int] = (),
+    ) -> None:  # fmt: skip
         self.steps(edge, path, [self.rows, *(number for number, _ in maps)])
         for number, pairs in maps:
-            self.map(number, pairs, number in ranged)
+            self.map(number, pairs, number in ranged, number in sorted_o)
 
 
 @dataclass

@@ -21,16 +21,18 @@ class Map:
     """A relation of distinct pairs (o, i); ``pairs`` is their number.
 
     ``one_i``: no o has two i; ``one_o``: no i has two o. Both may be False where that is not known.
+    ``sorted_o``: a scan gives the pairs in the order of o, so that they need no sorting to be stored.
     """
 
     sql: str
     pairs: int
     one_i: bool = False
     one_o: bool = False
+    sorted_o: bool = False
 
     def over(self, sql: str) -> Map:
         """The same map with its pairs written otherwise."""
-        return replace(self, sql=sql)
+        return replace(self, sql=sql, sorted_o=self.sorted_o and sql == self.sql)
 
 
 Chain = tuple[Map, ...]
@@ -64,14 +66,14 @@ class Maps:
         column, rows = port.column, self.rows(node)
         pairs, distinct = self._sizes(f"SELECT {column} AS i FROM {rows}")
         where = f" WHERE {column} IS NOT NULL"
-        return Map(f"(SELECT o, {column} AS i FROM {rows}{where})", pairs, True, pairs == distinct)
+        return Map(f"(SELECT o, {column} AS i FROM {rows}{where})", pairs, True, pairs == distinct, True)
 
     def _many(self, node: Node, port: Port) -> Map:
         unnested = f"SELECT o, unnest({port.column}) AS i FROM {self.rows(node)}"
         flat = self.new("link", unnested)
         pairs, distinct = self._sizes(f"SELECT i FROM {flat}")
         if pairs == distinct:
-            return Map(flat, pairs, False, True)
+            return Map(flat, pairs, False, True, True)
         flat = self.new("link", f"SELECT DISTINCT o, i FROM {flat}")
         return Map(flat, self._count(flat))
 

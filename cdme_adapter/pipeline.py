@@ -434,7 +434,8 @@ class Journey:
                 (stable_id("map", str(edge), str(path), str(step)), f"SELECT o, i FROM {part.sql}")
                 for step, part in enumerate(chain)
             ]
-            store.chain(edge, path, maps)
+            in_order = {number for (number, _), part in zip(maps, chain, strict=True) if part.sorted_o}
+            store.chain(edge, path, maps, sorted_o=in_order)
         write_sources(execute, store, self, edge, self.plan.relations[account.relation], seen, account)
         if not account.reasons:
             pass  # nothing is filtered: what was lost, if anything, is in error

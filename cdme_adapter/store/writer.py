@@ -268,15 +268,17 @@ class StoreWriter:
         )  # fmt: skip
 
     def chain(
-        self, edge: int, path: int, maps: Sequence[tuple[int, str]], ranged: Collection[int] = ()
-    ) -> None:
+        self, edge: int, path: int, maps: Sequence[tuple[int, str]], ranged: Collection[int] = (),
+        sorted_o: Collection[int] = (),
+    ) -> None:  # fmt: skip
         """One path of an edge: (map number, SELECT of o and i) from the output inwards.
 
-        A map whose number is in ``ranged`` is a SELECT of o, lo and hi.
+        A map whose number is in ``ranged`` is a SELECT of o, lo and hi; one in ``sorted_o`` gives its
+        pairs in the order of o.
         """
         self.steps(edge, path, [number for number, _ in maps])
         for number, pairs in maps:
-            self.map(number, pairs, number in ranged)
+            self.map(number, pairs, number in ranged, number in sorted_o)
 
     def steps(self, edge: int, path: int, maps: Sequence[int]) -> None:
         """One path of an edge over maps that are written elsewhere, from the output inwards."""
@@ -289,8 +291,12 @@ class StoreWriter:
         self._insert("store_steps", [(edge, -1, -1, 0, number)])
         self.map(number, rows)
 
-    def map(self, number: int, pairs: str, ranged: bool = False) -> None:
-        """One map: ``pairs`` is a SELECT of (o, i), or of (o, lo, hi) where it is ranged."""
+    def map(self, number: int, pairs: str, ranged: bool = False, sorted_o: bool = False) -> None:
+        """One map: ``pairs`` is a SELECT of (o, i), or of (o, lo, hi) where it is ranged.
+
+        Pairs are kept in the order of o, which makes the look-up of one record skip most blocks; that is
+        speed, not meaning, so that a scan known to come in that order (``sorted_o``) is not sorted.
+        """
         if ranged:
             self._insert("store_ranged", [(number,)])
             self.execute(
@@ -298,9 +304,8 @@ class StoreWriter:
                 " ORDER BY o"
             )
             return
-        self.execute(
-            f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}) ORDER BY o, i"
-        )
+        order = "" if sorted_o else " ORDER BY o, i"
+        self.execute(f"INSERT INTO {self.schema}.store_pairs SELECT {number}, o, i FROM ({pairs}){order}")
 
     # -- what a transaction takes back of its own -------------------------------------------------
 
