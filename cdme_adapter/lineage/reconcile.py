@@ -14,6 +14,7 @@ from typing import Any
 
 from cdme_adapter.lineage.against import against
 from cdme_adapter.lineage.audits import Audit, audit_content, audit_keys, audit_reasons, audit_table
+from cdme_adapter.lineage.batch import Batches
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
 from cdme_adapter.lineage.derive import derived
 from cdme_adapter.lineage.laws import law_sql
@@ -215,7 +216,8 @@ def replays(
 ) -> dict[int, Outcome]:
     """The outcome for each record of a sample."""
     chosen = list(sample_of(ctx, replay.generation, sample, seed))
-    return {ordinal: replay.check(ordinal) for ordinal in replaying(chosen)}
+    many = Batches(replay, chosen)
+    return {ordinal: many.outcome(ordinal) for ordinal in replaying(chosen)}
 
 
 def round_trip_problems(context: Context, model: str, sample: int) -> Iterator[tuple[str, str, int | None]]:

@@ -119,18 +119,26 @@ class Replay:
         generation = self.ctx.graph.generation(node)
         return generation.name.lower() if generation else ""
 
-    def _stage_input(self, stage: Stage, node: Node, edges: list[Edge], ordinal: int) -> str | None:
-        """Copy one relation's witnesses; what stands in the way, if anything."""
+    def source_of(self, node: Node) -> tuple[Generation, Table] | None:
+        """What a relation is copied from, and the name it is copied to."""
         generation = self.ctx.graph.generation(node)
         source = self.ctx.table(generation) if generation else None
         if generation is None or source is None:
-            return f"{node.relation} is no table that can be copied"
+            return None
         if node in self.scans:
             own = self.generation
             generation = replace(
                 generation, database=own.database, schema=own.schema, name=self.scans[node]
             )
             source = source.without_place()
+        return generation, source
+
+    def _stage_input(self, stage: Stage, node: Node, edges: list[Edge], ordinal: int) -> str | None:
+        """Copy one relation's witnesses; what stands in the way, if anything."""
+        found = self.source_of(node)
+        if found is None:
+            return f"{node.relation} is no table that can be copied"
+        generation, source = found
         if node not in self.apart:
             stage.add(generation, source, witnesses(edges, ordinal))
             return None
@@ -147,11 +155,17 @@ class Replay:
         return all(e.exactness is Exactness.EXACT for e in edges)
 
     @cached_property
+    def statements(self) -> list[str]:
+        """What is made on the copy before the SQL runs: the user's macros and views."""
+        return [*self._macros, *(view.statement for view in self.views)]
+
+    @cached_property
     def _macros(self) -> list[str]:
         return user_macros(self.ctx)
 
     @cached_property
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """The settings of the user's connection."""
         return settings_of(self.ctx)
 
     def check(self, ordinal: int) -> Outcome:
@@ -159,14 +173,13 @@ class Replay:
         import duckdb
 
         table = self.ctx.need_table(self.generation)
-        with Stage(self.ctx, self._settings) as stage:
+        with Stage(self.ctx, self.settings) as stage:
             stage.add_record(self.generation, table, ordinal)
             for node, edges in self.inputs.items():
                 problem = self._stage_input(stage, node, edges, ordinal)
                 if problem:
                     return Outcome("unknown", problem)
-            statements = [*self._macros, *(view.statement for view in self.views)]
-            runner = stage.open(self.generation.database, self.generation.schema, statements)
+            runner = stage.open(self.generation.database, self.generation.schema, self.statements)
             try:
                 runner.execute(f"CREATE TEMP TABLE __cdme_out AS {self.sql}")
             except duckdb.Error as error:
@@ -212,20 +225,42 @@ class Replay:
         """Whether more came out, or more is named, than one record can be made of."""
         if not self.shape.readable:
             return Outcome("exact")
-        if self._one_only():
+        if self.one_only:
             count = runner.execute("SELECT count(*) FROM __cdme_out").fetchall()[0][0]
             if count > 1 and not self._repeated(runner):
                 return Outcome("superset", f"{count - 1} other records come out of its witnesses")
-        if self.shape.row_by_row and not self.shape.windows and not self.shape.multiplies:
-            for node, edges in self.inputs.items():
-                name = (self.ctx.graph.generation(node) or self.generation).name.lower()
-                direct = [e for e in edges if e.role is Role.DIRECT and e.chains]
-                held = sum(self._count(e, ordinal) for e in direct)
-                if held > max(self.shape.reads.get(name, 1), 1):
-                    return Outcome("superset", f"{held} witnesses in {node.relation}")
+        for sql in self.crowded(f"SELECT {ordinal}::BIGINT"):
+            for _, relation, held in self.ctx.store.rows(sql):
+                return Outcome("superset", f"{held} witnesses in {relation}")
         return Outcome("exact")
 
-    def _one_only(self) -> bool:
+    def crowded(self, outputs: str | None) -> list[str]:
+        """SELECTs of (record, relation, count) of those, of some outputs or of all, that name more
+        witnesses in a relation than they can have: one for each occurrence, where rows are made one by
+        one."""
+        found = []
+        for node, edges in self.inputs.items() if self.one_each else []:
+            name = (self.ctx.graph.generation(node) or self.generation).name.lower()
+            most = max(self.shape.reads.get(name, 1), 1)
+            direct = [
+                f"SELECT DISTINCT o, i FROM ({Evidence(e, None, outputs).pairs})"
+                for e in edges
+                if e.role is Role.DIRECT and e.chains
+            ]
+            if direct:
+                found.append(
+                    f"SELECT o, {literal(node.relation)}, count(*) FROM ({' UNION ALL '.join(direct)})"
+                    f" GROUP BY o HAVING count(*) > {most} ORDER BY o"
+                )
+        return found
+
+    @property
+    def one_each(self) -> bool:
+        """Whether a record has one witness at most of each occurrence of a relation."""
+        return self.shape.row_by_row and not self.shape.windows and not self.shape.multiplies
+
+    @property
+    def one_only(self) -> bool:
         """Whether the query gives one record only, when restricted to the witnesses of one."""
         roles = {e.role for edges in self.inputs.values() for e in edges}
         if roles - {Role.DIRECT} or self.shape.multiplies or not self.exact:
@@ -236,10 +271,6 @@ class Replay:
         """Whether what came out is one record several times over."""
         found = runner.execute("SELECT count(*) FROM (SELECT DISTINCT * FROM __cdme_out)")
         return bool(found.fetchall()[0][0] == 1)
-
-    def _count(self, edge: Edge, ordinal: int) -> int:
-        pairs = Evidence(edge, None, f"SELECT {ordinal}::BIGINT").pairs
-        return int(self.ctx.store.rows(f"SELECT count(DISTINCT i) FROM ({pairs})")[0][0])
 
 
 def witnesses(edges: list[Edge], ordinal: int) -> str | None:
@@ -255,12 +286,13 @@ def witnesses(edges: list[Edge], ordinal: int) -> str | None:
 
 def _found(runner: Any, columns: list[Column], record: str) -> bool:
     """Whether the record is among what came out; doubles within 1e-9 relative."""
-    tests = " AND ".join(_equal(column) for column in columns)
+    tests = " AND ".join(equal(column) for column in columns)
     found = runner.execute(f"SELECT count(*) FROM __cdme_out o, {record} y WHERE {tests or 'true'}")
     return bool(found.fetchall()[0][0])
 
 
-def _equal(column: Column) -> str:
+def equal(column: Column) -> str:
+    """Whether a value that came out (``o``) is that of the record (``y``)."""
     here, there = f"o.{quote(column.name)}", f"y.{quote(column.name)}"
     cast = f"CAST({here} AS {column.type})" if "ENUM" not in column.type else here
     same = f"{cast} IS NOT DISTINCT FROM {there}"

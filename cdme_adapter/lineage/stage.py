@@ -19,6 +19,8 @@ from cdme_adapter.lineage.relations import Table
 from cdme_adapter.store.reader import Generation, literal, quote
 
 RECORD = "__cdme_replay"
+TAG = "__cdme_tag"
+"""The column that says for which output record a row was copied."""
 
 _SETTINGS = (
     "TimeZone", "Calendar", "default_null_order", "default_order", "integer_division",
@@ -75,24 +77,42 @@ class Stage:
             self._files[database] = (alias, path)
         return self._files[database][0]
 
-    def add(self, generation: Generation, table: Table, ordinals: str | None, suffix: str = "") -> None:
-        """Copy the records whose ordinals a SELECT of ``ord`` gives, or all, in their order."""
+    def add(
+        self,
+        generation: Generation,
+        table: Table,
+        ordinals: str | None,
+        suffix: str = "",
+        tagged: bool = False,
+    ) -> None:
+        """Copy the records whose ordinals a SELECT of ``ord`` gives, or all, in their order; ``tagged``
+        says that it gives ``tag`` too, for which each is copied."""
         alias = self._alias(generation.database)
         where = f"{alias}.{quote(generation.schema)}"
-        self._create(where, quote(generation.name + suffix), table, ordinals)
+        self._create(where, quote(generation.name + suffix), table, ordinals, tagged)
 
     def add_record(self, generation: Generation, table: Table, ordinal: int) -> None:
         """Copy the output record that is to come out again."""
         where = f"{self._alias(generation.database)}.{RECORD}"
         self._create(where, "record", table, f"SELECT {ordinal}::BIGINT AS ord")
 
-    def _create(self, schema: str, name: str, table: Table, ordinals: str | None) -> None:
+    def add_records(self, generation: Generation, table: Table, ordinals: Sequence[int]) -> None:
+        """Copy output records, each under its ordinal as its tag."""
+        where = f"{self._alias(generation.database)}.{RECORD}"
+        wanted = f"SELECT x AS ord, x AS tag FROM (SELECT unnest({list(ordinals)}::BIGINT[]) AS x)"
+        self._create(where, "record", table, wanted, tagged=True)
+
+    def _create(
+        self, schema: str, name: str, table: Table, ordinals: str | None, tagged: bool = False
+    ) -> None:
         columns = ", ".join(f"r.{quote(c.name)}" for c in table.columns)
+        if tagged:
+            columns = f"w.tag AS {TAG}, {columns}"
         join = f" JOIN ({ordinals}) w ON {table.ordinal} = w.ord" if ordinals else ""
         self.ctx.store.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         self.ctx.store.con.execute(
             f"CREATE TABLE {schema}.{name} AS SELECT {columns} FROM {table.source}{join}"
-            f" ORDER BY {table.ordinal}"
+            f" ORDER BY {'w.tag, ' if tagged else ''}{table.ordinal}"
         )
 
     def _detach(self) -> None:
