@@ -156,7 +156,7 @@ class Questions:
         self,
         models: Sequence[str] = (),
         *,
-        sample: int = 10,
+        sample: int = 100,
         seed: int = 0,
         limit: int = DEFAULT_LIMIT,
         against: str | None = None,

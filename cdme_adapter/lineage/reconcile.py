@@ -36,7 +36,7 @@ class ReconcileQuestion:
     """
 
     models: tuple[str, ...] = ()
-    sample: int = 10
+    sample: int = 100
     seed: int = 0
     limit: int = DEFAULT_LIMIT
     against: str | None = None
@@ -200,6 +200,8 @@ def audit_replay(ctx: Context, model: str, generation: Generation, question: Rec
     if replay.why_not:
         return Audit(None, "replay", 0, "unknown", replay.why_not)
     outcomes = replays(ctx, replay, question.sample, question.seed, question.replaying)
+    replayed = len(outcomes)
+    outcomes |= {o: found for o, found in replay.too_many().items() if o not in outcomes}
     verdict, why, skipped = summarise(outcomes)
     if verdict == "exact" and not replay.exact:
         verdict, why = "superset", "an edge is a superset of the witnesses"
@@ -208,7 +210,7 @@ def audit_replay(ctx: Context, model: str, generation: Generation, question: Rec
     failed = [o for o, outcome in outcomes.items() if outcome.verdict == "violation"]
     shown = ctx.show(ctx.graph.node(model, generation.id), failed[: question.limit or None])
     missing = tuple(shown[o]["key"] for o in failed[: question.limit or None])
-    return Audit(None, "replay", len(outcomes), verdict, why, missing)
+    return Audit(None, "replay", replayed, verdict, why, missing)
 
 
 def replays(

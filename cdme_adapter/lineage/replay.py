@@ -228,11 +228,24 @@ class Replay:
         if self.one_only:
             count = runner.execute("SELECT count(*) FROM __cdme_out").fetchall()[0][0]
             if count > 1 and not self._repeated(runner):
-                return Outcome("superset", f"{count - 1} other records come out of its witnesses")
-        for sql in self.crowded(f"SELECT {ordinal}::BIGINT"):
-            for _, relation, held in self.ctx.store.rows(sql):
-                return Outcome("superset", f"{held} witnesses in {relation}")
-        return Outcome("exact")
+                return self._too_much(f"{count - 1} other records come out of its witnesses")
+        return self.too_many(f"SELECT {ordinal}::BIGINT").get(ordinal) or Outcome("exact")
+
+    def too_many(self, outputs: str | None = None) -> dict[int, Outcome]:
+        """Those of some outputs, or of all, that name more witnesses than they can have."""
+        found: dict[int, Outcome] = {}
+        for sql in self.crowded(outputs):
+            for ordinal, relation, held in self.ctx.store.rows(sql):
+                found[ordinal] = self._too_much(
+                    f"it has {held} witnesses in {relation}, and can have fewer"
+                )
+        return found
+
+    def _too_much(self, why: str) -> Outcome:
+        """Too many witnesses: no more was promised of a superset, and of what is exact nothing less."""
+        if not self.exact:
+            return Outcome("superset", why)
+        return Outcome("violation", f"{why}; the edges say that they are exact")
 
     def crowded(self, outputs: str | None) -> list[str]:
         """SELECTs of (record, relation, count) of those, of some outputs or of all, that name more
@@ -241,13 +254,17 @@ class Replay:
         found = []
         for node, edges in self.inputs.items() if self.one_each else []:
             name = (self.ctx.graph.generation(node) or self.generation).name.lower()
-            most = max(self.shape.reads.get(name, 1), 1)
+            most = (
+                self.sql.count(quote(self.scans[node]))
+                if node in self.scans
+                else self.shape.reads.get(name, 0)
+            )
             direct = [
                 f"SELECT DISTINCT o, i FROM ({Evidence(e, None, outputs).pairs})"
                 for e in edges
                 if e.role is Role.DIRECT and e.chains
             ]
-            if direct:
+            if direct and most:  # 0: it is read where the text does not show it
                 found.append(
                     f"SELECT o, {literal(node.relation)}, count(*) FROM ({' UNION ALL '.join(direct)})"
                     f" GROUP BY o HAVING count(*) > {most} ORDER BY o"

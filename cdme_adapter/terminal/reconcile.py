@@ -20,7 +20,7 @@ _COLUMNS = ("model", "input", "law", "checked", "verdict", "why", "missing")
 
 @click.command("reconcile")
 @click.argument("models", nargs=-1)
-@click.option("--sample", type=click.IntRange(min=1), default=10, show_default=True,
+@click.option("--sample", type=click.IntRange(min=1), default=100, show_default=True,
               help="Records of each model that are replayed.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Replay every record.")
 @click.option("--seed", default=0, show_default=True, help="Which records the sample takes.")

@@ -82,7 +82,7 @@ def test_a_pair_too_many_is_seen_together(world: Any) -> None:
     sql, pairs = SHAPES["a filter"]
     replay = replay_of(world, sql, [*pairs, (2, 0)])
     alone, together = alone_and_together(replay, 4)
-    assert alone == together == ["exact", "exact", "superset", "exact"]
+    assert alone == together == ["exact", "exact", "violation", "exact"]
 
 
 def test_what_cannot_be_asked_together_is_asked_alone(world: Any) -> None:

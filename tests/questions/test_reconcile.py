@@ -62,9 +62,14 @@ def test_finds_a_planted_fault(world: Any, fault: str) -> None:
     assert verdicts(answer)[where] == "violation"
 
 
-def test_a_pair_added_is_a_superset_at_least(world: Any) -> None:
+def test_a_pair_added_is_no_less_than_was_promised(world: Any) -> None:
+    """An exact edge that names too much is a violation; of a superset nothing else was promised."""
     true_world(world)
     world.con.execute(add_pair(A, 1, 0))
+    answer = world.questions().reconcile(("b",), sample=0)
+    assert verdicts(answer)[B, None, "replay"] == "violation" == answer["verdict"]
+    assert "say that they are exact" in answer["why"]
+    world.con.execute(f"UPDATE cdme.store_edges SET exactness = 'superset' WHERE model = '{B}'")
     answer = world.questions().reconcile(("b",), sample=0)
     assert verdicts(answer)[B, None, "replay"] == "superset" == answer["verdict"]
 
