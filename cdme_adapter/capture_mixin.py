@@ -506,7 +506,9 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             journey.write_coarse(self._cdme_execute, store, target)
         journey.write_errors(self._cdme_execute, store)
         if journey.output_count is not None and journey.config.lineage_mode is not LineageMode.OFF:
-            remember_content(self._cdme_execute, store, journey.generation, target.quoted)
+            anew = node.materialized == "table" and journey.captured and not node.post_hooked
+            known = (journey.written, journey.inputs) if anew and journey.written else (None, None)
+            remember_content(self._cdme_execute, store, journey.generation, target.quoted, *known)
         verdict = journey.gate(store)
         journey.findings += verdict.findings
         if verdict.refused and not journey.keeps_good(verdict):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.rows import columns_of, literal, ordinals, quote
+from cdme_adapter.engines.rows import Ordinals, columns_of, literal, ordinals, quote
 from cdme_adapter.store.parts import rows_map
 
 if TYPE_CHECKING:
@@ -68,20 +68,34 @@ class Content:
         return [name for name in names if self.columns.get(name) != other.columns.get(name)]
 
 
+@dataclass(frozen=True)
+class Written:
+    """What is known of a table that was just written: its columns, and where its rows stand."""
+
+    names: tuple[str, ...]
+    places: Ordinals
+
+
 def content_of(
-    execute: Execute, relation: str, of: tuple[str, ...] | None = None, most: int | None = None
-) -> Content | None:
+    execute: Execute, relation: str, of: tuple[str, ...] | None = None, most: int | None = None,
+    written: Written | None = None,
+) -> Content | None:  # fmt: skip
     """The content of a relation now, of all of its columns or of some; None above ``most`` cells.
 
-    ``relation`` is a quoted name. Sums of hashes: duplicates count. One scan; 50 million values take
-    about a tenth of a second of one core, a twentieth of what writing them takes.
+    ``relation`` is a quoted name, ``written`` what is known of it already. Sums of hashes: duplicates
+    count. One scan; 50 million values take about a tenth of a second of one core, a twentieth of what
+    writing them takes.
     """
-    every = [name for name, _ in columns_of(execute, relation)]
+    every = list(written.names) if written else [name for name, _ in columns_of(execute, relation)]
     names = every if of is None else list(of)
-    count = int(execute(f"SELECT count(*) FROM {relation}")[0][0])
+    places = written.places if written else None
+    hidden = any(name.lower() == "rowid" for name in every)
+    if places is None and not hidden and not _is_view(execute, relation):
+        places = ordinals(execute, relation)
+    count = places.count if places else int(execute(f"SELECT count(*) FROM {relation}")[0][0])
     if not names or (most is not None and count * len(names) > most):
         return None
-    ordinal = None if any(name.lower() == "rowid" for name in every) else _ordinal(execute, relation)
+    ordinal = places.column() if places else None
     each = names if count * len(names) <= CONTENT_CELLS else []
     sums = [f"coalesce(sum(hash({column})::HUGEINT), 0)::VARCHAR" for column in map(quote, each)]
     if ordinal is not None:
@@ -95,12 +109,12 @@ def content_of(
     return Content(count, total, dict(zip(each, others, strict=True)), {}, tuple(names), ordered)
 
 
-def _ordinal(execute: Execute, relation: str) -> str | None:
-    """The ordinal of a row as an expression, or None of a view, which has no row ids."""
+def _is_view(execute: Execute, relation: str) -> bool:
+    """Whether a relation is a view, which has no row ids."""
     parts = ("database_name", "schema_name", "view_name")
     name = " || '.' || ".join(f"""'"' || replace({part}, '"', '""') || '"'""" for part in parts)
     views = execute(f"SELECT count(*) FROM duckdb_views() WHERE lower({name}) = lower({literal(relation)})")
-    return None if views[0][0] else ordinals(execute, relation).column()
+    return bool(views[0][0])
 
 
 def is_content(
@@ -126,19 +140,32 @@ def is_content(
     return (then.rows, then.whole) == (now.rows, now.whole)
 
 
-def remember_content(execute: Execute, store: StoreWriter, generation: int, relation: str) -> None:
-    """Keep the content of a table, in the transaction that wrote it, after all of its hooks."""
-    found = content_of(execute, relation)
+def remember_content(
+    execute: Execute, store: StoreWriter, generation: int, relation: str, written: Written | None = None,
+    inputs: Mapping[str, int | None] | None = None,
+) -> None:  # fmt: skip
+    """Keep the content of a table, in the transaction that wrote it, after all of its hooks.
+
+    ``written`` and ``inputs``, the generations of what it was made of, need not be asked where the run
+    made the table anew and nothing has touched it since.
+    """
+    found = content_of(execute, relation, written=written)
     if found is None:
         return
+    if inputs is None:
+        inputs = _inputs_of(execute, store, generation)
+    held = replace(found, inputs=dict(sorted(inputs.items())))
+    store.mark(generation, held.text())
+
+
+def _inputs_of(execute: Execute, store: StoreWriter, generation: int) -> dict[str, int | None]:
+    """The inputs of a generation's edges that this run wrote, with their generations."""
     earlier = (  # edges of runs that wrote other rows of a table changed in place
-        f"SELECT edge FROM {store.schema}.store_steps WHERE step = 0"
-        f" AND map <> {rows_map(generation, generation)}"
+        f" AND edge NOT IN (SELECT edge FROM {store.schema}.store_steps WHERE step = 0"
+        f" AND map <> {rows_map(generation, generation)})"
     )
     inputs = execute(
         f"SELECT input, max(input_generation) FROM {store.schema}.store_edges"
-        f" WHERE output_generation = {generation} AND edge NOT IN ({earlier})"
-        " GROUP BY input ORDER BY input"
+        f" WHERE output_generation = {generation}{earlier} GROUP BY input"
     )
-    held = replace(found, inputs={row[0]: row[1] for row in inputs})
-    store.mark(generation, held.text())
+    return {str(row[0]): row[1] for row in inputs}

@@ -70,11 +70,14 @@ class Generations:
     _marks: dict[tuple[str, int], str | None] = field(default_factory=dict)
     _stores: dict[str, bool] = field(default_factory=dict)
     """Which other databases have a store."""
+    _erring: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By store, the models that had errors when the run asked first."""
 
     def of_input(
-        self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False
-    ) -> InputGeneration:
-        """The generation of an input that is read now.
+        self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False,
+        count: int | None = None,
+    ) -> InputGeneration:  # fmt: skip
+        """The generation of an input that is read now; ``count`` are its rows, where they are known.
 
         ``written``: hooks of the model's own transaction ran before it and may have written to the
         input, so that nobody else sees yet what the model sees.
@@ -83,7 +86,8 @@ class Generations:
             number, count = register_files(execute, self.side, store, info, self.run_id)
             return InputGeneration(number, self.run_id, count)
         current = store.current(info.id)
-        count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
+        if count is None:
+            count = int(execute(f"SELECT count(*) FROM {info.quoted}")[0][0])
         if current is not None and self._holds(execute, store, info, current, count):
             return InputGeneration(current[0], current[1], count)
         if current is None and info.database.lower() != store.database.lower():
@@ -152,6 +156,16 @@ class Generations:
                 found = fingerprint(execute, info.database, info.schema, info.name)
                 self._marks[info.id, count] = found
             return self._marks[info.id, count]
+
+    def had_errors(self, store: StoreWriter, model: str) -> bool:
+        """Whether earlier runs left errors of a model, of which none is resolved yet."""
+        with self.lock:
+            if store.schema not in self._erring:
+                rows = self.side(
+                    f"SELECT DISTINCT model FROM {store.schema}.store_rejects WHERE resolved_run_id IS NULL"
+                )
+                self._erring[store.schema] = frozenset(str(row[0]) for row in rows)
+            return model in self._erring[store.schema]
 
     @cached_property
     def calm(self) -> bool:

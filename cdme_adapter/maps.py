@@ -15,6 +15,9 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.provenance import Role
 from cdme_adapter.shared_sets import WORTH, shared_sets
 
+FEW = 100_000
+"""Rows whose different values are counted as quickly by a hash table as by a bit string."""
+
 
 @dataclass(frozen=True)
 class Map:
@@ -42,13 +45,16 @@ Chain = tuple[Map, ...]
 class Maps:
     """The maps of one plan over its materialised nodes.
 
-    ``rows`` gives a node's rows as (o, hidden columns); ``new`` materialises a SELECT.
+    ``rows`` gives a node's rows as (o, hidden columns), ``size`` their number where it is known;
+    ``new`` materialises a SELECT, ``count`` counts a FROM item.
     """
 
     execute: Execute
     plan: CapturePlan
     rows: Callable[[Node], str]
     new: Callable[[str, str], str]
+    count: Callable[[str], int]
+    size: Callable[[Node], int | None]
     _links: dict[tuple[str, str], Map] = field(default_factory=dict)
 
     def link(self, node: Node, port: Port) -> str:
@@ -64,21 +70,24 @@ class Maps:
 
     def _single(self, node: Node, port: Port) -> Map:
         column, rows = port.column, self.rows(node)
-        pairs, distinct = self._sizes(f"SELECT {column} AS i FROM {rows}")
+        pairs, distinct = self._sizes(f"SELECT {column} AS i FROM {rows}", self.size(node))
         where = f" WHERE {column} IS NOT NULL"
         return Map(f"(SELECT o, {column} AS i FROM {rows}{where})", pairs, True, pairs == distinct, True)
 
     def _many(self, node: Node, port: Port) -> Map:
         unnested = f"SELECT o, unnest({port.column}) AS i FROM {self.rows(node)}"
         flat = self.new("link", unnested)
-        pairs, distinct = self._sizes(f"SELECT i FROM {flat}")
+        pairs, distinct = self._sizes(f"SELECT i FROM {flat}", self.count(flat))
         if pairs == distinct:
             return Map(flat, pairs, False, True, True)
         flat = self.new("link", f"SELECT DISTINCT o, i FROM {flat}")
-        return Map(flat, self._count(flat))
+        return Map(flat, self.count(flat))
 
-    def _sizes(self, select: str) -> tuple[int, int]:
-        """How many ordinals there are, and how many different ones."""
+    def _sizes(self, select: str, rows: int | None) -> tuple[int, int]:
+        """How many ordinals there are, and how many different ones; of few ``rows`` by one statement."""
+        if rows is not None and rows <= FEW:
+            every, different = self.execute(f"SELECT count(i), count(DISTINCT i) FROM ({select})")[0]
+            return int(every), int(different)
         low, high, count = self.execute(f"SELECT min(i), max(i), count(i) FROM ({select})")[0]
         if not count:
             return 0, 0
@@ -86,9 +95,6 @@ class Maps:
             return count, int(self.execute(f"SELECT count(DISTINCT i) FROM ({select})")[0][0])
         bits = f"SELECT bit_count(bitstring_agg(i, {low}, {high})) FROM ({select})"
         return int(count), int(self.execute(bits)[0][0])
-
-    def _count(self, relation: str) -> int:
-        return int(self.execute(f"SELECT count(*) FROM {relation}")[0][0])
 
     def chains(self, node: Node, relation: str) -> list[Chain]:
         """The maps from a node's rows to a relation, factorised where that is smaller."""
@@ -112,7 +118,7 @@ class Maps:
         elif flat:
             union = " UNION ALL ".join(f"SELECT o, i FROM {part.sql}" for part in flat)
             table = self.new("map", f"SELECT DISTINCT o, i FROM ({union})")
-            chains.insert(0, (Map(table, self._count(table)),))
+            chains.insert(0, (Map(table, self.count(table)),))
         return chains
 
     def _compose(self, link: Map, chain: Chain) -> Chain:
@@ -123,10 +129,10 @@ class Maps:
             distinct = "" if link.one_i or first.one_o else "DISTINCT "
             table = self.new("map", f"SELECT {distinct}a.o, b.i FROM {rows}")
             one_i, one_o = link.one_i and first.one_i, link.one_o and first.one_o
-            return (Map(table, self._count(table), one_i, one_o), *chain[1:])
+            return (Map(table, self.count(table), one_i, one_o), *chain[1:])
         used = f"SELECT o, i FROM {first.sql} WHERE o IN (SELECT i FROM {link.sql})"
         inner = self.new("map", used)
-        return (link, Map(inner, self._count(inner), first.one_i, first.one_o), *chain[1:])
+        return (link, Map(inner, self.count(inner), first.one_i, first.one_o), *chain[1:])
 
     def _expanded(self, link: Map, first: Map) -> int:
         """How many pairs the composition has, repetitions included, without making them."""
@@ -160,7 +166,7 @@ class Maps:
         if len(chains) > 1 or len(chains[0]) > 1:
             return 2, 2
         only = chains[0][0]
-        outputs = only.pairs if only.one_i else self._sizes(f"SELECT o AS i FROM {only.sql}")[1]
+        outputs = only.pairs if only.one_i else self._sizes(f"SELECT o AS i FROM {only.sql}", only.pairs)[1]
         return (2 if outputs < only.pairs else 1), (2 if contributed < only.pairs else 1)
 
 

@@ -28,6 +28,7 @@ from cdme_adapter.capture.plan import HIDDEN, MACRO, CapturePlan, Coarse, Relati
 from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.capture.sqltext import normal, quote
 from cdme_adapter.config import CdmeConfig
+from cdme_adapter.contents import Written
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
 from cdme_adapter.engines.rows import ordinals
@@ -96,6 +97,12 @@ class Journey:
     why_not: str = ""
     captured: bool = False
     output_count: int | None = None
+    root_rows: int | None = None
+    """How many rows the query gave that has just run, where they were counted."""
+    written: Written | None = None
+    """The columns and row ids of the table that it wrote."""
+    inputs: dict[str, int | None] = field(default_factory=dict)
+    """The generation of each input that an edge of this journey leads to."""
     before: Before | None = None
     totals: dict[str, list[Total]] = field(default_factory=dict)
     """Control totals by input."""
@@ -268,30 +275,34 @@ class Journey:
         """Take the hidden columns off the model's table, without a rewrite of its data."""
         assert self.plan is not None
         hidden = self.plan.root.hidden
+        self.root_rows, self.written = None, None
         if not hidden:
             execute(f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS SELECT 0::BIGINT AS o WHERE FALSE")
             return
-        self._check_columns(execute, target, hidden)
-        columns = ", ".join(("rowid - (SELECT min(rowid) FROM {0}) AS o", *hidden))
+        names = self._check_columns(execute, target, hidden)
+        places = ordinals(execute, target.quoted)
+        if not places.consecutive:
+            raise CaptureError(f"row ids of {target.quoted} are not consecutive")
         execute(
             f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS "
-            f"SELECT {columns.format(target.quoted)} FROM {target.quoted}"
+            f"SELECT {', '.join((f'{places.column()} AS o', *hidden))} FROM {target.quoted}"
         )
         for column in hidden:
             execute(f"ALTER TABLE {target.quoted} DROP COLUMN {column}")
-        low, high, rows = execute(f"SELECT min(o), max(o), count(*) FROM temp.{ROOT_ROWS}")[0]
-        if rows and (low != 0 or high - low + 1 != rows):
-            raise CaptureError(f"row ids of {target.quoted} are not consecutive: {low}..{high}")
+        self.root_rows = places.count
+        self.written = Written(names[: len(names) - len(hidden)], places)
 
     @staticmethod
-    def _check_columns(execute: Execute, target: Target, hidden: tuple[str, ...]) -> None:
-        """The hidden columns stand last under their own names, and nothing hides the row id."""
+    def _check_columns(execute: Execute, target: Target, hidden: tuple[str, ...]) -> tuple[str, ...]:
+        """The table's columns: the hidden ones stand last under their own names, and nothing hides the
+        row id."""
         rows = execute(f"SELECT column_name FROM (DESCRIBE {target.quoted})")
         names = [str(row[0]) for row in rows]
         if tuple(names[len(names) - len(hidden) :]) != hidden:
             raise CaptureError(f"{target.quoted} has other columns than were planned: {names}")
         if any(name.lower() == "rowid" for name in names):
             raise CaptureError(f"{target.quoted} has a column called rowid, which hides the row id")
+        return tuple(names)
 
     def keep_full(self, execute: Execute) -> str:
         """Materialise the whole result aside, for a statement that cannot carry hidden columns.
@@ -307,6 +318,7 @@ class Journey:
     def pair_full(self, execute: Execute, target: Target) -> None:
         """Pair the rows kept aside with the rows written, and prove that they pair."""
         assert self.plan is not None
+        self.root_rows, self.written = None, None
         hidden = ", ".join(("rowid - (SELECT min(rowid) FROM temp.{0}) AS o", *self.plan.root.hidden))
         execute(
             f"CREATE OR REPLACE TEMP TABLE {ROOT_ROWS} AS "
@@ -336,7 +348,8 @@ class Journey:
         assert self.plan is not None
         started = time.perf_counter()
         settlement = self.settlement(execute)
-        self.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
+        counted = f"SELECT count(*) FROM {target.quoted}"
+        self.output_count = int(execute(counted)[0][0]) if self.root_rows is None else self.root_rows
         if self.refinery is not None:
             self.refinery.note_good(self.output_count)
         self._register_output(execute, store, target)
@@ -386,13 +399,15 @@ class Journey:
         self.beside = IndirectSettlement(execute, self.plan, changing, rejects)
         self.beside.settle()
 
-    def _seen(self, execute: Execute, store: StoreWriter, relation: str) -> InputGeneration:
-        """The generation of an input that the query read."""
+    def _seen(
+        self, execute: Execute, store: StoreWriter, relation: str, count: int | None = None
+    ) -> InputGeneration:
+        """The generation of an input that the query read; ``count`` are its rows, where it is known."""
         assert self.plan is not None
         if relation in self.seen:
             return self.seen[relation]
         info = self.plan.relations[relation]
-        return self.generations.of_input(execute, store, info, self.node.pre_hooked)
+        return self.generations.of_input(execute, store, info, self.node.pre_hooked, count)
 
     def _register_output(self, execute: Execute, store: StoreWriter, target: Target) -> None:
         node = self.node
@@ -419,7 +434,7 @@ class Journey:
 
     def _write_account(self, execute: Execute, store: StoreWriter, account: InputAccount) -> None:
         assert self.plan is not None
-        seen = self._seen(execute, store, account.relation)
+        seen = self._seen(execute, store, account.relation, account.input_count)
         edge = self.edge_id(account.relation, Role.DIRECT)
         fan = (account.inputs_per_output, account.outputs_per_input)
         observed = cardinality(*fan) if all(fan) else None
@@ -508,6 +523,7 @@ class Journey:
         declared = {
             self.nodes.resolve(name, [relation]): value for name, value in self.config.cardinality.items()
         }.get(relation)
+        self.inputs[relation] = seen.number
         store.edge(
             EdgeRow(edge, self.run_id, self.node.id, relation, role.value, exactness.value,
                     self.config.lineage_mode.value, declared, observed, self.generation,
@@ -574,6 +590,7 @@ class Journey:
         if self.refinery is not None:
             settlement.rejects = self.refinery.rejects
             settlement.error_clauses = frozenset(self.refinery.error_clauses(self.plan))
+        settlement.outputs = self.root_rows
         return settlement
 
     # -- the error domain ------------------------------------------------------------------------
@@ -626,13 +643,15 @@ class Journey:
         table in place asks what earlier runs left."""
         if self.refinery is not None:
             self.refinery.begin(store, self.run_id)
-        else:
+        elif self.generations.had_errors(store, self.node.id):
             resolve_all(store, self.node.id, self.run_id)
 
     def write_errors(self, execute: Execute, store: StoreWriter) -> None:
         """Write the model's error records beside its account."""
         if self.refinery is None:
-            return resolve_all(store, self.node.id, self.run_id)
+            if self.generations.had_errors(store, self.node.id):
+                resolve_all(store, self.node.id, self.run_id)
+            return
         lines, offset = self.refinery.lines, self.refinery.numbered
         self.refinery.write(execute, store, self.run_id, self.generation)
         if lines:

@@ -106,9 +106,12 @@ class Settlement:
     """The rejected rows as a FROM item of (o, the root's hidden columns)."""
     error_clauses: frozenset[int] = frozenset()
     """The clauses that keep bad input records out: these are in error, not filtered."""
+    outputs: int | None = None
+    """How many rows the model's query gave, where that is known."""
     sets: RowSets = field(init=False)
     maps: Maps = field(init=False)
     _temp: list[str] = field(default_factory=list)
+    _counts: dict[str, int] = field(default_factory=dict)
     _fates: dict[str, _Fate] = field(default_factory=dict)
     _passed: dict[str, bool] = field(default_factory=dict)
     _trees: dict[LevelTree, Levels] = field(default_factory=dict)
@@ -116,7 +119,7 @@ class Settlement:
 
     def __post_init__(self) -> None:
         self.sets = RowSets(self.execute)
-        self.maps = Maps(self.execute, self.plan, self._rows, self._new)
+        self.maps = Maps(self.execute, self.plan, self._rows, self._new, self._count, self._size)
 
     def accounts(self) -> list[InputAccount]:
         """The account of every input that takes part directly."""
@@ -152,6 +155,7 @@ class Settlement:
         if self._temp:
             self.execute("; ".join(f"DROP TABLE IF EXISTS temp.{name}" for name in self._temp))
         self._temp.clear()
+        self._counts.clear()
         self.sets.clean()
 
     def _universe(self, target: str) -> Universe:
@@ -166,12 +170,19 @@ class Settlement:
     def _new(self, stem: str, select: str) -> str:
         """Materialise ``select`` as a temporary table and return its name."""
         name = f"cdme_{stem}_{len(self._temp) + 1}"
-        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
+        made = self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
         self._temp.append(name)
+        if made:
+            self._counts[f"temp.{name}"] = int(made[0][0])
         return f"temp.{name}"
 
     def _count(self, relation: str) -> int:
-        return int(self.execute(f"SELECT count(*) FROM {relation}")[0][0])
+        known = self._counts.get(relation)
+        return known if known is not None else int(self.execute(f"SELECT count(*) FROM {relation}")[0][0])
+
+    def _size(self, node: Node) -> int | None:
+        """How many rows a node has, where that costs nothing to know."""
+        return self.outputs if node.name == ROOT else None
 
     def _rows(self, node: Node) -> str:
         """The rows of a node with their ordinal ``o`` and hidden columns."""
@@ -204,6 +215,10 @@ class Settlement:
 
     def _judge(self, target: str, universe: Universe) -> tuple[RowSet, RowSet]:
         """Judge every row of ``target``: those that live, and those in question."""
+        if self._all_live(target, universe):
+            self._fates[target] = _Fate(None)
+            everyone = RowSet(universe, universe.count)
+            return everyone, RowSet(universe, 0)
         parts = []
         for node, port in self._consumers(target):
             if node.name == REJECTED:
@@ -225,6 +240,14 @@ class Settlement:
             lost = self._new("lost", f"FROM {lost}")
         self._fates[target] = _Fate(live, lost, looked_up)
         return live, pending
+
+    def _all_live(self, target: str, universe: Universe) -> bool:
+        """Whether a map that has to be made anyway shows that every row of ``target`` lives."""
+        consumers = self._consumers(target)
+        if len(consumers) != 1 or self._fates[consumers[0][0].name].alive is not None:
+            return False
+        found = self.maps.map(*consumers[0])
+        return found.one_o and found.pairs == universe.count
 
     def _kept(self, lost: str, universe: Universe) -> tuple[str, str | None]:
         """The losses of a stage's rows, kept: one set for each where they are few, else a table."""
@@ -414,7 +437,7 @@ class Settlement:
             missing, unaccounted = unknown.rows, unknown.count
         chains = tuple(self.maps.chains(self.plan.root, relation))
         per_output, per_input = self.maps.fan(chains, live.count)
-        most = live.count + self._count(f"temp.{ROOT_ROWS}")
+        most = live.count + (self.outputs if self.outputs is not None else self._count(f"temp.{ROOT_ROWS}"))
         chains = tuple(self.maps.shared(chain, most) for chain in chains)
         return InputAccount(
             relation, universe.count, live.count, filtered, unaccounted,

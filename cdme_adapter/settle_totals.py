@@ -96,6 +96,9 @@ class TotalsSettlement(Settlement):
             reasons, 0, 0, reached=dense.over(live.rows, ""),
         )  # fmt: skip
 
+    def _all_live(self, target: str, universe: Universe) -> bool:
+        return False  # no map is made
+
     # -- that a record failed, not where ---------------------------------------------------------
 
     def _checks(self, node: Node, port: Port, question: RowSet, only: bool) -> list[str]:

@@ -63,12 +63,13 @@ class Ordinals:
     """How row ids of a relation become ordinals from 0: by a shift, or by their rank.
 
     Row ids begin anywhere after a TRUNCATE and have gaps after a DELETE, and a checkpoint may close
-    both; their order stays.
+    both; their order stays. ``count`` are the rows that there are.
     """
 
     relation: str
     low: int
     consecutive: bool
+    count: int = 0
 
     def over(self, rows: str, others: str) -> str:
         """``rows`` with its row ids ``i`` as ordinals, beside its ``others`` columns."""
@@ -102,7 +103,7 @@ def ordinals(execute: Execute, relation: str) -> Ordinals:
     low, high, count = execute(f"SELECT min(rowid), max(rowid), count(*) FROM {relation}")[0]
     if not count:
         return Ordinals(relation, 0, True)
-    return Ordinals(relation, int(low), int(high) - int(low) + 1 == count)
+    return Ordinals(relation, int(low), int(high) - int(low) + 1 == count, int(count))
 
 
 def fingerprint(execute: Execute, database: str, schema: str, name: str) -> str | None:
@@ -119,11 +120,12 @@ def fingerprint(execute: Execute, database: str, schema: str, name: str) -> str 
     names = [row[0] for row in columns]
     if not names or any(n.lower() == "rowid" for n in names):
         return None
-    count = execute(f"SELECT count(*) FROM {relation}")[0][0]
+    places = ordinals(execute, relation)
+    count = places.count
     if count * len(names) > FINGERPRINT_CELLS:
         return None
     values = ", ".join(quote(n) for n in names)
-    rows = f"(SELECT *, {ordinals(execute, relation).column()} AS __cdme_o FROM {relation})"
+    rows = f"(SELECT *, {places.column()} AS __cdme_o FROM {relation})"
     # DuckDB combines the hashes of columns by XOR, the last one bare: without the outer hash its values
     # could change places unseen.
     total = execute(f"SELECT bit_xor(hash(hash(__cdme_o, {values}))) FROM {rows}")[0][0]

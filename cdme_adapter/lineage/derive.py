@@ -209,8 +209,9 @@ class _Read(Generations):
     read: dict[str, Generation] = field(default_factory=dict)
 
     def of_input(
-        self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False
-    ) -> InputGeneration:
+        self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False,
+        count: int | None = None,
+    ) -> InputGeneration:  # fmt: skip
         """The generation that the run read: its content was just compared."""
         known = self.read[info.id]
         return InputGeneration(known.id, known.run_id, known.row_count)

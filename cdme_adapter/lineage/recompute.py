@@ -88,13 +88,14 @@ class _Seen(Generations):
     ctx: Context | None = None
 
     def of_input(
-        self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False
-    ) -> InputGeneration:
+        self, execute: Execute, store: StoreWriter, info: RelationInfo, written: bool = False,
+        count: int | None = None,
+    ) -> InputGeneration:  # fmt: skip
         """What the store knows of the relation's present content, else a generation of this moment."""
         known = self.ctx.store.latest_generation(info.id) if self.ctx else None
         if known is not None and self.ctx is not None and self.ctx.freshness.of(known) is not True:
             return InputGeneration(known.id, known.run_id, known.row_count)
-        return super().of_input(execute, store, info, written)
+        return super().of_input(execute, store, info, written, count)
 
 
 def _evaluate(ctx: Context, con: Any, view: NodeInfo, place: str) -> None:
