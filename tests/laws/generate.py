@@ -74,6 +74,7 @@ def has_ended() -> bool:
 
 
 def _emptied() -> duckdb.DuckDBPyConnection:
+    has_ended()  # in a case that was left before it was asked
     connection = _shared()
     with suppress(duckdb.TransactionException):
         connection.execute("ROLLBACK")
