@@ -264,14 +264,13 @@ class Questions:
         return self.con.sql(f"FROM {name}")
 
     def relation(self, query: str) -> Any:
-        """A DuckDB relation of one SELECT, for ``.arrow()``, ``.df()`` or more SQL.
+        """A DuckDB relation of one SELECT, its personal columns masked, for ``.arrow()`` or ``.df()``.
 
         >>> questions.relation("FROM cdme.filtered_keys").df()  # doctest: +SKIP
         """
-        from cdme_adapter.lineage.relations import check_select
+        from cdme_adapter.lineage.freesql import masked_query
 
-        check_select(self.con, query)
-        return self.con.sql(query)
+        return self.con.sql(masked_query(self.context(), query))
 
     def sql(self, query: str, *, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
         """The rows of one SELECT over the user's tables and the views of the schema ``cdme``."""

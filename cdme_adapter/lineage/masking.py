@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from cdme_adapter.pii import of_manifest
 from cdme_adapter.project import Manifest
 from cdme_adapter.pseudonyms import Pseudonyms
+
+if TYPE_CHECKING:
+    from cdme_adapter.column_lineage import Followed, Place
 
 
 class Masking:
@@ -24,6 +28,19 @@ class Masking:
         self.show_pii = show_pii
         self._personal = of_manifest(manifest, columns)
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to mask."""
+        return self._personal.anything and not self.show_pii
+
+    def relations(self) -> dict[Place, Followed]:
+        """Columns and masked columns of every relation of the project, by its place in the database."""
+        return {
+            node.place: (self._personal.columns_of(one), self._personal.of(one))
+            for one, node in self._personal.nodes.items()
+            if node.place[2]
+        }
+
     def of(self, relation: str) -> frozenset[str]:
         """The masked columns of a relation, in lower case."""
         return frozenset() if self.show_pii else self._personal.of(relation)
@@ -31,4 +48,4 @@ class Masking:
     def message(self, error: Exception) -> str:
         """The first line of an engine's error, without values where the project has personal columns."""
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return Pseudonyms(active=self._personal.anything and not self.show_pii).redacted(first)
+        return Pseudonyms(active=self.anything).redacted(first)

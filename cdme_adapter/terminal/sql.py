@@ -18,7 +18,8 @@ from cdme_adapter.terminal.tables import number, table
 def command(common: Common, query: str) -> None:
     """Run one SELECT over the project's tables and the lineage views, read-only.
 
-    The views are cdme.runs, ledger, edges, reverse_join, filtered_keys, reasons and errors.
+    The views are cdme.runs, ledger, edges, reverse_join, filtered_keys, reasons and errors. Columns of
+    the result that hold personal values, or what is made of them, are masked unless --show-pii.
 
     Example: cdme sql "SELECT model, sum(filtered_count) FROM cdme.ledger GROUP BY 1"
     """
@@ -31,6 +32,8 @@ def _names(answer: dict[str, Any]) -> list[str]:
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     yield from table(_names(answer), answer["rows"])
+    if answer["masked"]:
+        yield f"masked: {', '.join(answer['masked'])} (--show-pii shows them)"
     if answer["truncated"]:
         yield f"showing {number(len(answer['rows']))} of {number(answer['count'])}"
 
