@@ -6,7 +6,8 @@ from typing import Any
 
 from cdme_adapter.lineage.asked import each
 from cdme_adapter.lineage.context import Context
-from cdme_adapter.lineage.graph import Node
+from cdme_adapter.lineage.fan_out import causes, ordinals_of
+from cdme_adapter.lineage.graph import Node, ordered
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.walk import Layer, Layers, Walk
 from cdme_adapter.provenance import Role
@@ -101,43 +102,10 @@ class Destinations:
         return {at: by_tag[tag] for at, tag in layer.owner.items() if tag in by_tag}
 
     def _fan_out(self, at: int) -> list[dict[str, Any]]:
-        """The other inputs of which several records met this one, model by model."""
-        found = []
-        for edge, node in self.down.get(self.source, []):
-            layer = self.layer(node)
-            if layer is None or not layer.count or at not in layer.owner:
-                continue
-            tag = layer.owner[at]
-            if layer.few is not None:
-                own = Layer.of({0: layer.few[tag]}, {0: 0})
-            else:
-                select = f"SELECT 0 AS tag, ord FROM {layer.table} WHERE tag = {tag}"
-                table, count = self.scratch.create(select)
-                own = Layer(table, {0: 0}, count)
-            if own.count > 1:
-                found += self._causes(edge, node, own)
-        return found
-
-    def _causes(self, edge: Edge, node: Node, layer: Layer) -> list[dict[str, Any]]:
-        """The inputs of one model of which several records stand behind these outputs."""
-        causes = []
-        for other, parent in self.ctx.graph.parents(node):
-            if other.role is not Role.DIRECT or other.input == edge.input:
-                continue
-            for part in Walk(self.ctx.graph, self.scratch).hop(layer, other):
-                if not part.count:
-                    continue
-                table = part.in_table(self.scratch)
-                rows = self.ctx.store.rows(f"SELECT ord FROM {table} ORDER BY ord")
-                if len(rows) > 1:
-                    ordinals = [row[0] for row in rows[:_SHOWN_OUTPUTS]]
-                    shown = self.ctx.show(parent, ordinals)
-                    causes.append(
-                        {
-                            "model": node.relation,
-                            "relation": parent.relation,
-                            "count": len(rows),
-                            "records": [shown[o] for o in ordinals],
-                        }
-                    )
-        return causes
+        """The records that met this one, or what was made of it, model by model."""
+        ctx = self.ctx
+        reached = {self.source: [self.ordinals[at]]}
+        for node in ordered(self.source, lambda n: self.down.get(n, [])):
+            if node not in (self.source, self.target):
+                reached[node] = ordinals_of(ctx, self.layer(node), at)
+        return causes(ctx, self.scratch, self.down, reached)

@@ -79,12 +79,16 @@ def _keys(cause: dict[str, Any]) -> str:
     return named + ("; …" if len(cause["records"]) < cause["count"] else "")
 
 
+def _met(cause: dict[str, Any]) -> str:
+    return plural(cause["count"], "other record" if cause["itself"] else "record")
+
+
 def _arrived(record: dict[str, Any], model: str) -> str:
     outputs = record["outputs"] or {}
     count = outputs.get("count") or 0
     said = f"in {plural(count, 'record')} of {model}" if count else f"in rows of {model} of earlier runs"
     causes = [
-        f"{short(cause['relation'])} has {plural(cause['count'], 'record')} for it ({_keys(cause)})"
+        f"{short(cause['relation'])} has {_met(cause)} for it ({_keys(cause)})"
         + (f" in {short(cause['model'])}" if short(cause["model"]) != model else "")
         for cause in outputs.get("fan_out") or []
     ]

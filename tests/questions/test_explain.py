@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cdme_adapter.errors import QuestionError
+from cdme_adapter.terminal.stories import story
 
 SRC, LOOKUP = "source.p.raw.src", "source.p.raw.lookup"
 A, B, C, D = "model.p.a", "model.p.b", "model.p.c", "model.p.d"
@@ -204,6 +205,47 @@ def test_fan_out_names_what_multiplied(world: Any) -> None:
     (cause,) = outputs["fan_out"]
     assert (cause["model"], cause["relation"], cause["count"]) == (A, LOOKUP, 2)
     assert [r["record"]["reading"] for r in cause["records"]] == [0, 1]
+
+
+def test_fan_out_of_a_self_join_names_the_others(world: Any) -> None:
+    """The record itself is not what multiplied it; a record that meets one other is not in several."""
+    sql = "select x.id as a, y.id as b from src x join src y on x.g = y.g and x.id < y.id"
+    world.relation(SRC, "SELECT i AS id, i < 3 AS g FROM range(5) r(i)")
+    world.relation(A, sql + " order by all", parents=[SRC], compiled_code=sql)
+    world.edge(A, SRC, [[(0, 0), (1, 0), (2, 1), (3, 3)]], [[(0, 1), (1, 2), (2, 2), (3, 4)]])
+    answer = world.questions().explain("a", SRC)
+    causes = [r["outputs"].get("fan_out") for r in answer["records"]]
+    named = [c and [(x["relation"], x["itself"], [r["key"]["rowid"] for r in x["records"]]) for x in c]
+             for c in causes]  # fmt: skip
+    assert named == [[(SRC, True, [1, 2])], [(SRC, True, [0, 2])], [(SRC, True, [0, 1])], None, None]
+    assert story(answer["records"][0], answer) == (
+        "in 2 records of a, because raw.src has 2 other records for it (rowid=1; rowid=2)"
+    )
+
+
+def test_records_of_a_group_did_not_multiply_each_other(world: Any) -> None:
+    sql = "select g, count(*) as n from src group by rollup (g)"
+    world.relation(SRC, "SELECT i AS id, i % 2 AS g FROM range(4) r(i)")
+    world.relation(A, sql, parents=[SRC], compiled_code=sql)
+    world.edge(A, SRC, [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 2), (2, 1), (2, 3)])
+    outputs = world.questions().explain("a", SRC, "id = 0")["records"][0]["outputs"]
+    assert (outputs["count"], outputs["fan_out"]) == (2, [])
+
+
+def test_fan_out_further_down_is_named_where_it_happened(world: Any) -> None:
+    """src goes through a one by one; in b a record of a met two of the lookup."""
+    world.relation(SRC, "SELECT i AS id FROM range(2) r(i)")
+    world.relation(LOOKUP, "SELECT i AS w FROM range(3) r(i)")
+    world.relation(A, "SELECT id FROM src", parents=[SRC])
+    world.edge(A, SRC, [(0, 0), (1, 1)])
+    world.relation(B, "SELECT i AS x FROM range(3) r(i)", parents=[A, LOOKUP])
+    world.edge(B, A, [(0, 0), (1, 1), (2, 1)])
+    world.edge(B, LOOKUP, [(0, 0), (1, 1), (2, 2)])
+    first, second = world.questions().explain("b", SRC)["records"]
+    assert "fan_out" not in first["outputs"]
+    (cause,) = second["outputs"]["fan_out"]
+    assert (cause["model"], cause["relation"], cause["count"]) == (B, LOOKUP, 2)
+    assert [r["key"]["rowid"] for r in cause["records"]] == [1, 2]
 
 
 def test_names_are_followed_through_views_and_ctes(world: Any) -> None:
