@@ -6,6 +6,8 @@ The same answers as the ``cdme`` command gives; the same words on the screen.
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,16 @@ def ask(questions: Questions, operation: str, arguments: Mapping[str, Any]) -> t
     else:
         text = "\n".join(_lines(operation, answer))
     return text, _is_fine(operation, answer)
+
+
+def say(text: str) -> None:
+    """Print an answer. A reader that has gone (`| head`) has seen enough, of dbt's own lines too."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _call(question: Callable[..., Answer], operation: str, given: dict[str, Any]) -> Answer:

@@ -13,7 +13,7 @@ from cdme_adapter.dbt_session import invocation_id, manifest_dict, whole_manifes
 from cdme_adapter.engines.base import Row
 from cdme_adapter.errors import CdmeError
 from cdme_adapter.lineage.api import Questions
-from cdme_adapter.operations import ask
+from cdme_adapter.operations import ask, say
 from cdme_adapter.project import Manifest
 
 
@@ -61,7 +61,7 @@ class QuestionsMixin(metaclass=AdapterMeta):
                 text, fine = ask(self._cdme_questions(), operation, arguments)
         except CdmeError as error:
             raise DbtRuntimeError(str(error)) from error
-        print(text)
+        say(text)
         if not fine:
             raise DbtRuntimeError(f"cdme_{operation}: not fine, see above")
 

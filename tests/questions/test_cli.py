@@ -242,3 +242,12 @@ def test_the_database_is_not_touched(project: Path) -> None:
         assert cdme(*asked).exit_code == 0
     assert (project / "shop.duckdb").read_bytes() == before
     assert not list(project.glob("*.wal"))
+
+
+def test_a_run_operation_whose_reader_has_gone_is_fine() -> None:
+    """`dbt run-operation … | head`: neither our answer nor what dbt says after it is an error."""
+    told = "from cdme_adapter.operations import say; say('x' * 1_000_000); say('y'); print('z')"
+    process = subprocess.Popen([sys.executable, "-c", told], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 0
