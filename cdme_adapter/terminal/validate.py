@@ -43,12 +43,14 @@ def command(
     questions = common.questions()
     selection = common.selection(questions.manifest)
     chosen = [node for node in questions.manifest.nodes if selection.keeps(node)]
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    changed = _changed(raw, Path(common.project_dir or "."))
     report = run_validate(
-        json.loads(path.read_text(encoding="utf-8")),
+        raw,
         lambda sql: questions.con.execute(sql).fetchall(),
         project_dir=common.project_dir or ".",
         target_path=project.target_path,
-        compiled=_compiled(questions.manifest),
+        compiled=_compiled(questions.manifest, changed),
         database=project.database_name,
         schema=project.schema,
         select=chosen if common.select or common.exclude else None,
@@ -63,9 +65,24 @@ def command(
     return exit_code(report, fail_on)
 
 
-def _compiled(manifest: Any) -> dict[str, str]:
+def _compiled(manifest: Any, changed: set[str]) -> dict[str, str]:
     """The compiled SQL of each node, from the manifest or from target/compiled."""
-    return {key: texts[0] for key, node in manifest.nodes.items() if (texts := node.compiled)}
+    nodes = manifest.nodes.items()
+    return {key: texts[0] for key, node in nodes if (texts := node.compiled) and key not in changed}
+
+
+def _changed(raw: dict[str, Any], folder: Path) -> set[str]:
+    """The models whose files say something else than when dbt read them; their compiled SQL, which is of
+    before, is taken out of the manifest."""
+    found = set()
+    for key, node in raw.get("nodes", {}).items():
+        file = folder / str(node.get("original_file_path") or "")
+        if node.get("resource_type") != "model" or file.suffix != ".sql" or not file.is_file():
+            continue
+        if file.read_text(encoding="utf-8").strip() != str(node.get("raw_code") or "").strip():
+            node["compiled_code"] = None
+            found.add(key)
+    return found
 
 
 def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:

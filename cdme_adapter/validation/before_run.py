@@ -91,7 +91,7 @@ def refusal(report: Report) -> ValidationRefused | None:
     return ValidationRefused(
         "\n".join(lines),
         code=first.code if len({f.code for f in report.refusals}) == 1 else None,
-        remedy="correct the models; `cdme validate` judges them again without a run",
+        remedy="correct the models; `dbt compile` and `cdme validate` judge them again without a run",
     )
 
 

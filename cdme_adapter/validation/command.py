@@ -19,8 +19,11 @@ from cdme_adapter.validation.cache import Cache
 from cdme_adapter.validation.candidate import Compile, validate_candidate
 from cdme_adapter.validation.catalog import Execute, load_catalog
 from cdme_adapter.validation.project import ProjectView, project_view
-from cdme_adapter.validation.report import Report
+from cdme_adapter.validation.report import NO_SQL, Report
 from cdme_adapter.validation.validator import validate_project
+
+MOST_UNTOLD = 20
+"""Models of which something cannot be told that the text names."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,15 @@ def render(report: Report, *, info: bool = False) -> str:
         lines.append(f"      {finding.message}")
         if finding.remedy:
             lines.append(f"      what to do: {finding.remedy}")
+    untold = report.untold()
+    for model, reasons in list(untold.items())[:MOST_UNTOLD]:
+        why, rules = max(reasons.items(), key=lambda item: len(item[1]))
+        shown = ", ".join(rules[:3]) + (f" and {len(rules) - 3} more" if len(rules) > 3 else "")
+        lines.append(f"cannot tell  {model}: {why} ({shown})")
+    if len(untold) > MOST_UNTOLD:
+        lines.append(f"cannot tell  {len(untold) - MOST_UNTOLD:,} more models (--output json lists them)")
+    if any(NO_SQL in reasons for reasons in untold.values()):
+        lines.append("      what to do: run `dbt compile`, then judge again")
     for finding, because in report.suppressed:
         lines.append(f"suppressed {finding.code}  {finding.place}: {because}")
     over = [e for e in report.estimates if e.budget is not None]

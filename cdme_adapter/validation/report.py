@@ -9,6 +9,8 @@ from typing import Any
 from cdme_adapter.errors import Finding
 from cdme_adapter.validation.relations import Relation
 
+NO_SQL = "no compiled SQL of it as it is now"
+"""Why nothing can be told of a model that dbt has not compiled."""
 SEVERITIES = ("info", "warn", "error")
 ALWAYS_REFUSED = frozenset(
     {"ACCESS_DENIED", "BUDGET_EXCEEDED", "CONFIG_INVALID", "CONFIG_UNKNOWN_KEY", "CONFIG_TYPE"}
@@ -80,13 +82,19 @@ class Report:
         return "unknown" if "unknown" in self.models().values() else "pass"
 
     def summary(self) -> str:
-        """One line: ``41 proven safe, 3 findings, 2 unknown``."""
-        states = list(self.models().values())
-        count = len(self.counted)
-        return (
-            f"{states.count('safe')} proven safe, {count} finding{'' if count == 1 else 's'}, "
-            f"{states.count('unknown')} unknown"
-        )
+        """One line: ``41 proven safe, 3 findings, 2 unknown``: models, findings, and the models of which
+        some rule cannot tell, with findings or without."""
+        safe, count = list(self.models().values()).count("safe"), len(self.counted)
+        findings = f"{count} finding{'' if count == 1 else 's'}"
+        return f"{safe} proven safe, {findings}, {len(self.untold())} unknown"
+
+    def untold(self) -> dict[str, dict[str, list[str]]]:
+        """What cannot be told: by model and reason, the rules."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for verdict in self.verdicts:
+            if verdict.verdict == "unknown":
+                found.setdefault(verdict.model, {}).setdefault(verdict.why, []).append(verdict.rule)
+        return found
 
     def fails(self, at: str = "error") -> bool:
         """Whether something is at or above this severity (``--fail-on``)."""

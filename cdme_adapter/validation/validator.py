@@ -20,7 +20,7 @@ from cdme_adapter.validation.estimate import with_rows
 from cdme_adapter.validation.inputs import declared_relation, enrich, seed_relation
 from cdme_adapter.validation.project import Node, ProjectView
 from cdme_adapter.validation.relations import Column, Relation
-from cdme_adapter.validation.report import ALWAYS_REFUSED, Estimate, Report, Verdict
+from cdme_adapter.validation.report import ALWAYS_REFUSED, NO_SQL, Estimate, Report, Verdict
 from cdme_adapter.validation.rules import RULES, Rule
 from cdme_adapter.validation.rules.access import denied
 from cdme_adapter.validation.rules.target_type import in_macros
@@ -200,7 +200,7 @@ class Validator:
         )
         view.denied = forbidden
         if node.language != "sql" or not node.sql:
-            no_sql = f"it does not compile yet: {node.why_no_sql}" if node.why_no_sql else "no compiled SQL"
+            no_sql = f"it does not compile yet: {node.why_no_sql}" if node.why_no_sql else NO_SQL
             view.why = "a python model" if node.language != "sql" else no_sql
             view.bound = BindError("CANNOT_BIND", view.why)
             return view

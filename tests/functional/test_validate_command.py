@@ -51,6 +51,21 @@ def written(project: Project) -> dict[str, str]:
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths if p.is_file()}
 
 
+def test_what_was_edited_since_it_was_compiled_cannot_be_judged(project: Project) -> None:
+    project.dbt("compile")
+    assert cdme(project, "--select", "good")[1]["models"] == {"model.shop.good": "safe"}
+    file = project.root / "models" / "good.sql"
+    file.write_text(file.read_text() + " where nonsense")
+    release()
+    where = ["--project-dir", str(project.root), "--profiles-dir", str(project.root)]
+    said = CliRunner().invoke(cli, ["validate", *where, "--select", "good"])
+    assert "cannot tell  model.shop.good: no compiled SQL" in said.stdout
+    assert "run `dbt compile`, then judge again" in said.stdout
+    assert said.stdout.strip().endswith("0 findings, 1 unknown")
+    project.dbt("compile")
+    assert "UNKNOWN_COLUMN" in {f["code"] for f in cdme(project, "--select", "good")[1]["findings"]}
+
+
 def test_a_dry_run_writes_nothing(project: Project) -> None:
     project.dbt("compile")
     before = written(project)
