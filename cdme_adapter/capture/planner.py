@@ -36,6 +36,7 @@ from cdme_adapter.capture.reach import beneath, consulted_inputs
 from cdme_adapter.capture.rules import RULES
 from cdme_adapter.capture.rules.files import VIRTUAL
 from cdme_adapter.capture.rules.lateral import join_lateral
+from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.setops import plan_set_operation
 from cdme_adapter.capture.rules.whole import consult, plan_whole
 from cdme_adapter.capture.scope import Cte, Env, FromGroup, Key, NodeBuilder, Scope
@@ -80,11 +81,6 @@ class Planner:
         """The node under construction."""
         return self._builders[-1]
 
-    @property
-    def fresh(self) -> bool:
-        """Whether nothing was planned yet in the node under construction."""
-        return not (self.builder.items or self.builder.checks or self.builder.consulted)
-
     def hidden(self, letter: str) -> str:
         """A fresh hidden column name; the letter tells its use to a reader of the SQL."""
         self._hidden += 1
@@ -122,6 +118,17 @@ class Planner:
             for builder, values in builders:
                 vars(builder).update(values)
             return instead(reason)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is planned meanwhile stands alone, so that it can become a stage (``adopt``) without
+        what was planned before it in the same node."""
+        self._builders.append(NodeBuilder())
+        yield
+        built = self._builders.pop()
+        self.builder.checks += built.checks
+        self.builder.items += built.items
+        self.builder.consulted += built.consulted
 
     @contextmanager
     def within(self, origin: str) -> Iterator[None]:
@@ -229,14 +236,16 @@ class Planner:
         self._looks += 1
         return f"{LOOKUP}{self._looks}"
 
-    def lateral(
-        self, left: FromGroup, join: exp.Join, kind: str, shown: str, env: Env, alone: bool
-    ) -> FromGroup:
+    def rows(self, select: exp.Select, env: Env) -> Prepared:
+        """The FROM and WHERE of a SELECT, planned; what is made of their rows is the caller's."""
+        return Prepared(self, select, env)
+
+    def lateral(self, left: FromGroup, join: exp.Join, kind: str, shown: str, env: Env) -> FromGroup:
         """Plan an item of FROM that is read for each row on its left."""
-        return join_lateral(self, left, join, kind, shown, env, alone)
+        return join_lateral(self, left, join, kind, shown, env)
 
     def adopt(self, scope: Scope) -> str:
-        """Make a planned query a stage; what was registered so far stands beneath it."""
+        """Make a planned query a stage; what was registered so far (``apart``) stands beneath it."""
         self._stages += 1
         name = f"{STAGE}{self._stages}"
         built = self._builders[-1]

@@ -13,7 +13,7 @@ from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import ConsultedInput, StepCheck
 from cdme_adapter.capture.reach import beneath
 from cdme_adapter.capture.rules.lookups import Around, look_at_partners
-from cdme_adapter.capture.rules.neighbours import METHODS, join_neighbours, method_of
+from cdme_adapter.capture.rules.neighbours import METHODS, join_by_chance, join_neighbours, method_of
 from cdme_adapter.capture.rules.nomatch import no_match_evidence
 from cdme_adapter.capture.rules.reads import INPUTLESS
 from cdme_adapter.capture.rules.shape import is_volatile
@@ -46,37 +46,53 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
     from_ = select.args.get("from_")
     if from_ is None:
         return []
-    joins: list[exp.Join] = select.args.get("joins") or []
-    fresh = planner.fresh
-    crosses_only = all(_is_cross(join) for join in joins)
     groups: list[FromGroup] = []
-    group, comma = _item(planner, from_.this, env, alone=not joins), None
-    for join in map(_without_lateral_unnest, joins):
-        seen = tuple(v for g in (*groups, group) for v in g.visible)
-        if looks_left(planner, join.this, seen, env) and (_is_comma(join) or crosses_only):
-            # It may speak of anything to its left: everything becomes one tree.
-            _add_group(planner, groups, comma, group)
-            merged = FromGroup(
-                " CROSS JOIN ".join(g.sql for g in groups),
-                tuple(v for g in groups for v in g.visible),
-                tuple(p for g in groups for p in g.ports),
-            )
-            groups, comma = [], None
-            group = _looking_left(planner, merged, join, "INNER", env, fresh)
-        elif _is_comma(join) or crosses_only:
-            _add_group(planner, groups, comma, group)
-            group, comma = _item(planner, join.this, env), join
-        else:
-            group = _join(planner, group, join, env, fresh and not groups and comma is None)
-    _add_group(planner, groups, comma, group)
+    joins = [_without_lateral_unnest(join) for join in select.args.get("joins") or ()]
+    with planner.apart():
+        for comma, first, tail in _trees(from_.this, joins):
+            seen = tuple(v for g in groups for v in g.visible)
+            if comma is not None and looks_left(planner, first, seen, env):
+                # It may speak of anything to its left: everything becomes one tree.
+                left = _looking_left(planner, one_tree(groups), comma, "INNER", env)
+                groups = [_joined(planner, left, tail, env)]
+                continue
+            with planner.apart():
+                group = _joined(planner, _item(planner, first, env, alone=not joins), tail, env)
+            if comma is not None:  # it binds weaker than JOIN: its right side is complete now
+                _check_cross(planner, comma, groups, group)
+            groups.append(group)
     return groups
 
 
-def _add_group(planner: Planner, groups: list[FromGroup], comma: exp.Join | None, group: FromGroup) -> None:
-    """A comma binds weaker than JOIN: it is checked once its right side is complete."""
-    if comma is not None:
-        _check_cross(planner, comma, groups, group)
-    groups.append(group)
+def _trees(
+    first: exp.Expr, joins: list[exp.Join]
+) -> list[tuple[exp.Join | None, exp.Expr, list[exp.Join]]]:
+    """The items between commas with the joins written after each, and the comma before it."""
+    crosses_only = all(_is_cross(join) for join in joins)
+    trees: list[tuple[exp.Join | None, exp.Expr, list[exp.Join]]] = [(None, first, [])]
+    for join in joins:
+        if crosses_only or _is_comma(join):
+            trees.append((join, join.this, []))
+        else:
+            trees[-1][2].append(join)
+    return trees
+
+
+def _joined(planner: Planner, group: FromGroup, joins: list[exp.Join], env: Env) -> FromGroup:
+    for join in joins:
+        group = _join(planner, group, join, env)
+    return group
+
+
+def one_tree(groups: list[FromGroup]) -> FromGroup:
+    """Comma-joined groups as one."""
+    if len(groups) == 1:
+        return groups[0]
+    return FromGroup(
+        " CROSS JOIN ".join(g.sql for g in groups),
+        tuple(v for g in groups for v in g.visible),
+        tuple(p for g in groups for p in g.ports),
+    )
 
 
 def _item(planner: Planner, item: exp.Expr, env: Env, alone: bool = False) -> FromGroup:
@@ -101,9 +117,8 @@ def _parenthesised(planner: Planner, item: exp.Expr, env: Env) -> FromGroup:
     bare = item.copy()
     joins: list[exp.Join] = bare.args.get("joins") or []
     bare.set("joins", None)
-    group = _item(planner, bare, env)
-    for join in joins:
-        group = _join(planner, group, join, env)
+    with planner.apart():
+        group = _joined(planner, _item(planner, bare, env), joins, env)
     return FromGroup(f"({group.sql})", group.visible, group.ports)
 
 
@@ -149,12 +164,10 @@ def _names_inside(planner: Planner, item: exp.Subquery, env: Env) -> frozenset[s
     return planner.attempt(look, unknown)
 
 
-def _looking_left(
-    planner: Planner, left: FromGroup, join: exp.Join, kind: str, env: Env, alone: bool
-) -> FromGroup:
+def _looking_left(planner: Planner, left: FromGroup, join: exp.Join, kind: str, env: Env) -> FromGroup:
     if isinstance(join.this, exp.Unnest):
         return join_unnest(planner, left, join, kind)
-    return planner.lateral(left, join, kind, _shown(join), env, alone)
+    return planner.lateral(left, join, kind, _shown(join), env)
 
 
 def _kind(join: exp.Join) -> str:
@@ -218,10 +231,10 @@ def _check_cross(planner: Planner, join: exp.Join, groups: list[FromGroup], righ
             planner.check(StepCheck(clause, names, reach, evidence, passes=" AND ".join(others)))
 
 
-def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bool = False) -> FromGroup:
+def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env) -> FromGroup:
     kind = _kind(join)
     if looks_left(planner, join.this, left.visible, env):
-        return _looking_left(planner, left, join, kind, env, alone)
+        return _looking_left(planner, left, join, kind, env)
     join.meta[_JOIN] = _shown(join)
     consulted: list[ConsultedInput] = []
     if kind == "ANTI":
@@ -238,9 +251,9 @@ def _join(planner: Planner, left: FromGroup, join: exp.Join, env: Env, alone: bo
         role = Role.GUARD if kind == "ANTI" else Role.INDIRECT
         settle_subqueries(planner, join.args["on"], env, role, None if filtering else around)
         if is_volatile(join.args["on"], planner.catalog):
-            raise not_understood(f"a volatile function in {as_written(join)}", join)
+            return join_by_chance(planner, left, right, join, _shown(join))
     if method_of(join) in METHODS:
-        return join_neighbours(planner, left, right, join, _shown(join), alone)
+        return join_neighbours(planner, left, right, join, _shown(join))
     on, using = join.args.get("on"), [name.name for name in join.args.get("using") or ()]
     if str(join.args.get("method") or "").upper() == "NATURAL":
         using = _natural(left, right)

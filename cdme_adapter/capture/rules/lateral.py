@@ -39,9 +39,9 @@ WORDS = {"LEFT": "LEFT JOIN", "INNER": "JOIN", "CROSS": "JOIN"}
 
 
 def join_lateral(
-    planner: Planner, left: FromGroup, join: exp.Join, kind: str, shown: str, env: Env, alone: bool
+    planner: Planner, left: FromGroup, join: exp.Join, kind: str, shown: str, env: Env
 ) -> FromGroup:
-    """Plan a lateral item; ``alone``: nothing but ``left`` was planned in this node."""
+    """Plan a lateral item."""
     item = join.this
     condition = join.args.get("on")
     if kind not in WORDS or join.args.get("using"):
@@ -56,7 +56,7 @@ def join_lateral(
         raise not_understood("LATERAL of something else than one SELECT", item)
     named = tuple(c.name for c in item.args["alias"].args.get("columns") or ())
     blocks = is_grouped(query, planner.catalog) or has_limit(query)
-    _refuse(planner, query, blocks and not alone)
+    _refuse(planner, query)
     bare = query.copy()
     bare.set("limit", None)
     inner = _Inner(planner, bare, left, env)
@@ -100,10 +100,8 @@ class _Inner(Prepared):
         return (FromGroup(self.left.sql, self.left.visible, ()),)
 
 
-def _refuse(planner: Planner, query: exp.Select, must_be_alone: bool) -> None:
+def _refuse(planner: Planner, query: exp.Select) -> None:
     """Raise UnsupportedConstruct for shapes of a lateral item that are not known."""
-    if must_be_alone:
-        raise not_understood("LATERAL of groups or limits in this place", query)
     if query.args.get("having") or query.args.get("qualify") or query.args.get("distinct"):
         raise not_understood("HAVING, QUALIFY or DISTINCT in LATERAL", query)
     if has_limit(query) and (query.args.get("offset") or is_grouped(query, planner.catalog)):

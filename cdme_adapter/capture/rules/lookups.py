@@ -8,11 +8,13 @@ with those rows (an aggregate, say) does not change which they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from cdme_adapter.capture.rules.keyed import FirstRows
 from cdme_adapter.capture.rules.outer import Outer
 from cdme_adapter.capture.rules.shape import blocks, has_aggregate, has_limit, has_window
 from cdme_adapter.capture.scope import (
@@ -64,13 +66,14 @@ class _Asked:
 def look_up(planner: Planner, query: exp.Expr, env: Env, around: Around) -> bool:
     """Plan which rows a subquery looks at; False where that is not known exactly.
 
-    The query itself is changed only where it must not be evaluated twice: it then reads a stage.
+    The query itself is changed only where it must not be evaluated twice (it then reads a stage), or
+    where its order is not total.
     """
     asked = _asked(query, around.conjunct)
     if asked is None:
         return False
 
-    def plan() -> tuple[Key, Cte | None] | None:
+    def plan() -> tuple[Key, Callable[[], None]] | None:
         before = len(planner.coarse)
         found = _plan(planner, query, env, around, asked)
         if len(planner.coarse) > before:
@@ -80,16 +83,15 @@ def look_up(planner: Planner, query: exp.Expr, env: Env, around: Around) -> bool
     planned = planner.attempt(plan, lambda _: None)
     if planned is None:
         return False
-    key, cte = planned
+    key, change = planned
     planner.keys[-1] += (key,)
-    if cte is not None and cte.stage is not None:
-        _read_stage(planner, query, cte.stage[0])
+    change()
     return True
 
 
 def _plan(
     planner: Planner, query: exp.Expr, env: Env, around: Around, asked: _Asked
-) -> tuple[Key, Cte | None]:
+) -> tuple[Key, Callable[[], None]]:
     body = query.copy()
     outer = Outer(planner, body, env, around.visible).columns()
     if outer is None:
@@ -105,8 +107,14 @@ def _plan(
     cte = None
     if isinstance(body, exp.Select) and _is_rows(planner, body, len(asked.operands)):
         rows = _stripped(body, keys, asked, list(places))
+    elif outer and asked.operands:
+        raise UnsupportedConstruct("a comparison with a correlated subquery that groups, cuts or combines")
     elif outer:
-        raise UnsupportedConstruct("a correlated subquery that groups, cuts or combines rows")
+        if _names_column(query):
+            raise UnsupportedConstruct("a subquery whose text names a column")
+        first = FirstRows(planner, body, f"{keys}.{NUMBER}", keys)
+        port = planner.look(name, lambda: first.scope(env))
+        return Key(port, _key_sql(parts), around.late, tuple(parts)), lambda: first.order_like(query)
     else:
         cte = Cte(body, (), env, planner.origin, 1)
         if blocks(body, planner.catalog):
@@ -116,7 +124,12 @@ def _plan(
         rows = _over(keys, asked, list(places))
         env = {**env, _SUB: cte}
     port = planner.look(name, lambda: planner.query(rows, env))
-    return Key(port, _key_sql(parts), around.late, tuple(parts)), cte
+
+    def change() -> None:
+        if cte is not None and cte.stage is not None:
+            _read_stage(planner, query, cte.stage[0])
+
+    return Key(port, _key_sql(parts), around.late, tuple(parts)), change
 
 
 def look_at_partners(

@@ -34,14 +34,15 @@ class Prepared:
     def __init__(self, planner: Planner, select: exp.Select, env: Env, windows_know: bool = True) -> None:
         refuse_unknown_parts(select, planner.catalog)
         select = select.copy()  # subqueries in ON are settled in place
-        before, fresh = len(planner.builder.consulted), planner.fresh
+        before = len(planner.builder.consulted)
         planner.keys.append(())
-        outer, planner.wants_rowid = planner.wants_rowid, _asks_for_rowid(select)
-        self.groups: list[FromGroup] = plan_from(planner, select, env)
-        planner.wants_rowid = outer
+        with planner.apart():
+            outer, planner.wants_rowid = planner.wants_rowid, _asks_for_rowid(select)
+            groups = plan_from(planner, select, env)
+            planner.wants_rowid = outer
+            self.select = settle_names(select, tuple(v for g in groups for v in g.visible))
+            self.groups: list[FromGroup] = settle_volatile(planner, self.select, groups, env)
         self.whole = whole_relations(planner.builder.consulted[before:])
-        self.select = settle_names(select, tuple(v for g in self.groups for v in g.visible))
-        self.groups = settle_volatile(planner, self.select, self.groups, env, fresh)
         self.visible: tuple[Visible, ...] = tuple(v for g in self.groups for v in g.visible)
         self.from_ports: tuple[Port, ...] = tuple(p for g in self.groups for p in g.ports)
         around = self.around(self.select)

@@ -15,7 +15,7 @@ from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks
 from cdme_adapter.capture.rules.whole import plan_whole, whole_item
 from cdme_adapter.capture.scope import Cte, Env, Source, Thin, Visible
-from cdme_adapter.capture.sqltext import functions, not_understood, parse, quote, render, text
+from cdme_adapter.capture.sqltext import functions, not_understood, parse, quote, render, text, touch
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Role
 
@@ -121,6 +121,10 @@ def _view(planner: Planner, info: RelationInfo, alias: str, columns: tuple[str, 
     query = created.expression if isinstance(created, exp.Create) else created
     if not isinstance(query, (exp.Query, exp.Subquery)):
         raise UnsupportedConstruct(f"the definition of the view {info.id} could not be read")
+    for limit in query.find_all(exp.Limit):
+        if isinstance(limit.expression, exp.Paren):  # DuckDB prints LIMIT (30) PERCENT, and reads it not
+            limit.set("expression", limit.expression.unnest())
+            touch(limit)
     with planner.within(info.id):
         source = _from_query(planner, query, {}, alias, info.columns)
     if not columns:

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Clause
+from cdme_adapter.capture.rules.joins import one_tree
 from cdme_adapter.capture.rules.once import evaluated_once, refuse_if_unknown
 from cdme_adapter.capture.rules.shape import is_volatile
 from cdme_adapter.capture.rules.subquery import nested_queries
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def settle_volatile(
-    planner: Planner, select: exp.Select, groups: list[FromGroup], env: Env, alone: bool
+    planner: Planner, select: exp.Select, groups: list[FromGroup], env: Env
 ) -> list[FromGroup]:
     """The FROM of a SELECT whose WHERE holds volatile conjuncts; those become flags in ``select``.
 
-    ``alone``: nothing but the FROM was planned in this node. The conjuncts before the first volatile
-    one filter the rows that it is evaluated for.
+    Nothing but the FROM was planned in the node under construction. The conjuncts before the first
+    volatile one filter the rows that it is evaluated for.
     """
     where = select.args.get("where")
     parts = conjuncts(where.this) if where is not None else []
@@ -33,7 +34,7 @@ def settle_volatile(
     if where is None or not found:
         return groups
     first = parts[found[0]]
-    if not alone or len(groups) != 1 or any(nested_queries(parts[place]) for place in found):
+    if not groups or any(nested_queries(parts[place]) for place in found):
         raise not_understood(f"a volatile function in WHERE: {as_written(first)}", first)
     refuse_if_unknown(tuple(groups), select, first)
     before = parts[: found[0]]
@@ -51,4 +52,4 @@ def settle_volatile(
         planner.flags[flag] = Clause(Kind.WHERE, as_written(part), planner.origin, first_line(part))
         kept.append(exp.column(flag))
     select.set("where", exp.Where(this=exp.and_(*kept, copy=False)))
-    return [evaluated_once(planner, groups[0], condition, flags)]
+    return [evaluated_once(planner, one_tree(groups), condition, flags)]
