@@ -38,6 +38,8 @@ from cdme_adapter.capture.rules.files import VIRTUAL
 from cdme_adapter.capture.rules.lateral import join_lateral
 from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.setops import plan_set_operation
+from cdme_adapter.capture.rules.sources import plan_source
+from cdme_adapter.capture.rules.unpivot import unpivoted_statement
 from cdme_adapter.capture.rules.whole import consult, plan_whole
 from cdme_adapter.capture.scope import Cte, Env, FromGroup, Key, NodeBuilder, Scope
 from cdme_adapter.capture.sqltext import braces, first_line, not_understood, parse, render
@@ -262,6 +264,9 @@ class Planner:
         if isinstance(query, exp.SetOperation):
             operation, env = self._with(query, env)
             return plan_set_operation(self, operation, env)
+        if isinstance(query, exp.Pivot) and query.args.get("unpivot"):
+            pivot, env = self._with(query, env)
+            return unpivoted_statement(self, plan_source(self, pivot.this, env, alone=False), pivot)
         if not isinstance(query, exp.Select):
             raise not_understood(f"{query.key.upper()} is not a query that can be captured", query)
         select, env = self._with(query, env)

@@ -82,6 +82,8 @@ def run(options: argparse.Namespace, capture: Capturing | None, first: int) -> T
         case = case_of(seed, options.depth, menu)
         outcome = _timed(case, capture, seed)
         tally.add(case, outcome)
+        if outcome.fault.endswith("of the capture"):
+            print(f"seed {seed}: {outcome.fault}", flush=True)
         if not tally.queries % options.every:
             print(f"seed {seed}: {tally.lines()[0]}, {time.process_time():.0f} s of CPU", flush=True)
         for kind in {category(problem) for problem in outcome.problems}:

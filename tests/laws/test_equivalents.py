@@ -122,9 +122,38 @@ def test_both_ways_tell_the_same(con: duckdb.DuckDBPyConnection, name: str) -> N
     assert captured.columns == judged.columns
 
 
-@pytest.mark.parametrize("sql", ["SELECT reads(a) AS x FROM t", "SELECT a FROM t WHERE reads(a) > 5"])
+@pytest.mark.parametrize(
+    "sql", ["SELECT a FROM t WHERE reads(a) > 5", "SELECT reads(a) AS x FROM t WHERE x > 5"]
+)
 def test_a_macro_that_reads_a_table_hides_no_edge(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    con.execute("CREATE OR REPLACE MACRO reads(x) AS (SELECT max(d) FROM u WHERE u.a < x)")
+    con.execute(READS)
     captured = capture(con, sql)
     assert captured.exactness == {("t", "direct"): "superset", ("u", "indirect"): "superset"}
     assert captured.coarse == ["the macro reads()"]
+
+
+READS = "CREATE OR REPLACE MACRO reads(x) AS (SELECT max(d) FROM u WHERE u.a < x)"
+
+
+@pytest.mark.parametrize(
+    ("called", "written"),
+    [
+        ("reads(t.a)", "(SELECT max(d) FROM u WHERE u.a < t.a)"),
+        ("1 + reads(t.a - 1)", "1 + (SELECT max(d) FROM u WHERE u.a < t.a - 1)"),
+        ("sum(reads(t.a))", "sum((SELECT max(d) FROM u WHERE u.a < t.a))"),
+    ],
+)
+def test_a_macro_that_reads_a_table_is_looked_into(
+    con: duckdb.DuckDBPyConnection, called: str, written: str
+) -> None:
+    con.execute(READS)
+    captured = capture(con, f"SELECT {called} AS x FROM t")
+    judged = capture(con, f"SELECT {written} AS x FROM t")
+    assert set(captured.exactness.values()) == {"exact"}
+    assert told(captured) == told(judged) and captured.rows
+
+
+def test_a_table_of_a_macro_that_a_cte_hides_is_not_looked_into(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(READS)
+    captured = capture(con, "WITH u AS (SELECT 1 AS a, 2 AS d) SELECT reads(a) AS x FROM t")
+    assert captured.coarse == ["the macro reads() over a CTE"]

@@ -72,15 +72,26 @@ def test_beneath_a_grouping_and_in_a_branch(con: duckdb.DuckDBPyConnection) -> N
     assert captured.rows == [(sum(kept),)] and 150 < len(kept) < 350
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT a.id FROM t AS a JOIN u ON a.k = u.k AND random() < 0.5",
-        "SELECT a.id FROM t AS a, u WHERE a.k = u.k AND random() < 0.5",
-        "SELECT a.id FROM t AS a JOIN u USING (k) WHERE random() < 0.5",
-    ],
-)
-def test_elsewhere_it_is_a_superset_that_is_said(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    captured = capture(con, sql)
+def test_in_on_it_says_which_pairs_met(con: duckdb.DuckDBPyConnection) -> None:
+    kept, told = fates(con, "SELECT a.id FROM t AS a JOIN u ON a.k = u.k AND random() < 0.5")
+    clause = "JOIN u ON a.k = u.k AND random() < 0.5"
+    assert told == {"contributed": len(kept), clause: 500 - len(kept)}
+    assert all(i % 7 < 5 for i in kept) and 100 < len(kept) < 260
+    captured = capture(con, "SELECT a.id FROM t AS a LEFT JOIN u ON a.k = u.k AND random() < 0.5")
+    assert len({row[0] for row in captured.rows}) == 500
+    assert 100 < len(captured.witnesses["u", "direct"]) < 260
+
+
+def test_in_where_of_a_comma_join_it_is_evaluated_once(con: duckdb.DuckDBPyConnection) -> None:
+    kept, told = fates(
+        con, "SELECT a.id FROM t AS a, u WHERE a.k = u.k AND random() < 0.5 AND name <> 'x1'"
+    )
+    assert told["random() < 0.5"] > 50 and told["name <> 'x1'"] > 10
+    assert told["a.k = u.k"] == sum(i % 7 > 4 for i in range(500))
+    assert all(i % 7 not in (1, 5, 6) for i in kept)
+
+
+def test_after_using_it_is_a_superset_that_is_said(con: duckdb.DuckDBPyConnection) -> None:
+    captured = capture(con, "SELECT a.id FROM t AS a JOIN u USING (k) WHERE random() < 0.5")
     assert set(captured.exactness.values()) == {"superset"}
-    assert "volatile" in captured.coarse[0] or "USING" in captured.coarse[0]
+    assert "USING" in captured.coarse[0]

@@ -11,6 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from tests.oracle.account import Account, Clause
+from tests.oracle.macros import with_macros
 from tests.oracle.model import DIRECT, Column, Prov, Relation, Row, through
 from tests.oracle.names import Outer
 from tests.oracle.scalar import Scalars
@@ -36,7 +37,7 @@ class Session:
     def __post_init__(self) -> None:
         self._names = {row[0] for row in self._ask("SELECT lower(table_name) FROM duckdb_tables()")}
         views = self._ask("SELECT lower(view_name), sql FROM duckdb_views() WHERE NOT internal")
-        self._views = {name: sqlglot.parse_one(sql, read="duckdb") for name, sql in views}
+        self._views = {name: with_macros(sqlglot.parse_one(sql, read="duckdb")) for name, sql in views}
 
     def table(self, name: str) -> Relation | None:
         """A base table with the ordinal of each record, or None."""

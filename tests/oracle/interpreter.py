@@ -14,12 +14,14 @@ from tests.oracle.context import Context, Session
 from tests.oracle.evaluate import evaluate
 from tests.oracle.join import joined
 from tests.oracle.limit import limited
+from tests.oracle.macros import with_macros
 from tests.oracle.model import Column, Edge, OracleError, Relation, Row, frozen
 from tests.oracle.names import expand
 from tests.oracle.scalar import Scalars
 from tests.oracle.select import select
 from tests.oracle.setop import combined
 from tests.oracle.source import with_ctes
+from tests.oracle.unpivot import unpivoted
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def run(context: Context, node: exp.Expr) -> Relation:
         return _finished(inside, inside.run(node.this), node)
     if isinstance(node, exp.Values):
         return _values(context, node)
+    if isinstance(node, exp.Pivot):
+        inside = with_ctes(context, node)
+        return unpivoted(inside, joined(inside, node.this, []), node)
     if isinstance(node, exp.Table):
         return joined(context, node, node.args.get("joins") or [])
     raise OracleError(f"query {type(node).__name__}")
@@ -116,7 +121,7 @@ def _values(context: Context, node: exp.Values) -> Relation:
 def explain(connection: duckdb.DuckDBPyConnection, sql: str) -> Explained:
     """The output rows with their witnesses, the edges, and the class of every input record."""
     session = Session(connection, scalars(), run, joined)
-    tree = sqlglot.parse_one(sql, read="duckdb")
+    tree = with_macros(sqlglot.parse_one(sql, read="duckdb"))
     result = Context(session).run(tree)
     contributed = {record for row in result.rows for record in row.prov.direct}
     classes: dict[str, dict[int, Verdict]] = {}

@@ -13,8 +13,8 @@ import duckdb
 from tests.oracle.interpreter import Explained, rounded
 from tests.oracle.model import GUARD, NESTED_GUARD, Row
 
-SHIFTING = ("lag(", "lead(", " following", "exclude")
-"""What counts rows from the current one: on fewer rows it counts others."""
+SHIFTING = ("lag(", "lead(", " following", "exclude", "positional")
+"""What counts rows, from the current one or from the first: on fewer rows it counts others."""
 
 
 def replayable(sql: str) -> bool:

@@ -15,6 +15,7 @@ from tests.oracle.macros import TABLE
 from tests.oracle.model import DIRECT, Column, OracleError, Prov, Relation, Row
 from tests.oracle.names import Outer
 from tests.oracle.recursion import is_recursive, iterated
+from tests.oracle.unpivot import unpivoted
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ def with_ctes(context: Context, node: exp.Expr) -> Context:
 
 def read(context: Context, node: exp.Expr) -> Relation:
     """The relation that a FROM item is."""
+    for pivot in node.args.get("pivots") or []:
+        bare = _without_pivots(node)
+        return unpivoted(context, read(context, bare), pivot).renamed(alias_of(pivot).table, [])
     if isinstance(node, exp.Table):
         return _table(context, node)
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery):
@@ -66,6 +70,18 @@ def read(context: Context, node: exp.Expr) -> Relation:
     if isinstance(node, exp.Unnest):
         return _unnest(context, node)
     raise OracleError(f"FROM {type(node).__name__}")
+
+
+_BARE: dict[int, tuple[exp.Expr, exp.Expr]] = {}
+
+
+def _without_pivots(node: exp.Expr) -> exp.Expr:
+    """The same item each time: places in a query are known by their nodes."""
+    if id(node) not in _BARE:
+        bare = node.copy()
+        bare.set("pivots", None)
+        _BARE[id(node)] = node, bare
+    return _BARE[id(node)][1]
 
 
 def _table(context: Context, node: exp.Table) -> Relation:

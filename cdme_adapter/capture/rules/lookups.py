@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from cdme_adapter.capture.rules.called import Call
 from cdme_adapter.capture.rules.keyed import FirstRows
 from cdme_adapter.capture.rules.outer import Outer
 from cdme_adapter.capture.rules.shape import blocks, has_aggregate, has_limit, has_window
@@ -130,6 +131,36 @@ def _plan(
             _read_stage(planner, query, cte.stage[0])
 
     return Key(port, _key_sql(parts), around.late, tuple(parts)), change
+
+
+def look_up_call(planner: Planner, call: Call, env: Env, around: Around) -> bool:
+    """Plan which rows the subqueries of a macro look at; False where that is not known exactly."""
+
+    def plan() -> bool:
+        if around.joined:
+            raise UnsupportedConstruct("a macro in the ON of an outer join")
+        before = len(planner.coarse)
+        for query in call.queries:
+            planner.keys[-1] += (_key_of_call(planner, call, query.copy(), env, around),)
+        if len(planner.coarse) > before:
+            raise UnsupportedConstruct("a part of a macro whose rows are not known")
+        return True
+
+    return planner.attempt(plan, lambda _: False)
+
+
+def _key_of_call(planner: Planner, call: Call, body: exp.Expr, env: Env, around: Around) -> Key:
+    parameters = Visible("cdme__parameters", tuple(call.arguments))
+    spoken = Outer(planner, body, env, (parameters,)).columns()
+    if spoken is None or not isinstance(body, exp.Select) or not _is_rows(planner, body, 0):
+        raise UnsupportedConstruct("a macro whose rows are not known")
+    name = planner.look_name()
+    keys = f"{KEYS}{name.rpartition('_')[2]}"
+    parts = [call.arguments[column.name.lower()].copy() for column in _replaced(spoken, keys)]
+    planner.key_columns[keys] = (NUMBER, *(f"cdme__c{n}" for n in range(len(parts))))
+    rows = _stripped(body, keys, _Asked(), [])
+    port = planner.look(name, lambda: planner.query(rows, env))
+    return Key(port, _key_sql(parts), around.late, tuple(parts))
 
 
 def look_at_partners(

@@ -113,7 +113,7 @@ def _sort(
     used = sides(conjunct, every)
     if used is None:
         evidence.general(text(conjunct))
-    elif used <= mine:
+    elif used and used <= mine:
         evidence.mine(text(conjunct))
     elif not used & mine:
         evidence.theirs(text(conjunct))

@@ -154,7 +154,7 @@ def _refuse_in_expression(node: exp.Expr, catalog: Catalog, listed: bool = False
         if isinstance(part, exp.Star) and not _star_is_plain(part) and not (listed and expands(node)):
             raise not_understood("a star inside an expression", part)
     for _, name in functions(node):
-        if catalog.is_macro(name):
+        if catalog.is_macro(name) and not listed:
             raise not_understood(f"the macro {name}()", node)
 
 

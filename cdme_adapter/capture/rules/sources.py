@@ -13,6 +13,7 @@ from cdme_adapter.capture.rules.files import file_alias, file_of, kept
 from cdme_adapter.capture.rules.lookups import keys_source
 from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks
+from cdme_adapter.capture.rules.unpivot import unpivot_of, unpivoted_item
 from cdme_adapter.capture.rules.whole import plan_whole, whole_item
 from cdme_adapter.capture.scope import Cte, Env, Source, Thin, Visible
 from cdme_adapter.capture.sqltext import functions, not_understood, parse, quote, render, text, touch
@@ -37,6 +38,11 @@ def plan_source(planner: Planner, item: exp.Expr, env: Env, alone: bool) -> Sour
 
 
 def _source(planner: Planner, item: exp.Expr, env: Env) -> Source:
+    pivot = unpivot_of(item)
+    if pivot is not None:
+        bare = item.copy()
+        bare.set("pivots", None)
+        return unpivoted_item(planner, _source(planner, bare, env), pivot)
     if isinstance(item, exp.Table):
         return _table(planner, item, env)
     if isinstance(item, exp.Subquery):

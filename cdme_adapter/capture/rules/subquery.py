@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
-from cdme_adapter.capture.rules.lookups import CONJUNCT, Around, look_up
+from cdme_adapter.capture.rules.called import calls_of
+from cdme_adapter.capture.rules.lookups import CONJUNCT, Around, look_up, look_up_call
 from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks, is_volatile
 from cdme_adapter.capture.scope import Cte, Env
@@ -80,22 +81,34 @@ def settle_subqueries(
                 planner.consult(relation, role, exactness, "a subquery")
         bring_ctes(planner, query, env)
         query.meta[INNER] = columns
+    for part, call in calls_of(planner, node, env):
+        found = {relation for query in call.queries for relation in _reads(planner, query, {})[0]}
+        place = _place(planner, part, around)
+        if place is None or not look_up_call(planner, call, {}, place):
+            for relation in found:
+                planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "a macro")
 
 
 def _looked_up(planner: Planner, query: exp.Expr, env: Env, around: Around | None) -> bool:
     """Plan the subquery's rows exactly, where that can be done."""
-    if around is None:
+    place = _place(planner, query, around)
+    if place is None:
         return False
+    conjunct = place.conjunct or bool(query.meta.get(CONJUNCT))
+    return look_up(planner, query, env, replace(place, conjunct=conjunct))
+
+
+def _place(planner: Planner, query: exp.Expr, around: Around | None) -> Around | None:
+    """Where a subquery or a call is evaluated: for groups, or for their rows; None in a window."""
     part = query.parent
     while part is not None and not isinstance(part, exp.Query):
-        if isinstance(part, exp.Window):
-            return False
+        if around is None or isinstance(part, exp.Window):
+            return None
         name = str(part.this).lower() if isinstance(part, exp.Anonymous) else ""
         if isinstance(part, exp.AggFunc) or (name and planner.catalog.is_aggregate(name)):
             around = replace(around, late=False)
         part = part.parent
-    conjunct = around.conjunct or bool(query.meta.get(CONJUNCT))
-    return look_up(planner, query, env, replace(around, conjunct=conjunct))
+    return around
 
 
 def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], frozenset[str]]:

@@ -20,6 +20,7 @@ from cdme_adapter.capture.scope import Env, FromGroup, Visible, sides, some_row
 from cdme_adapter.capture.sqltext import (
     as_written,
     conjuncts,
+    functions,
     keep_shown,
     not_understood,
     quote,
@@ -42,6 +43,10 @@ def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGrou
     if where is None:
         return
     parts = conjuncts(where.this)
+    for part in parts:  # by the name of an item of the SELECT list
+        for _, name in functions(part):
+            if planner.catalog.is_macro(name):
+                raise not_understood(f"the macro {name}()", part)
     visible = tuple(v for group in groups for v in group.visible)
     for part in parts:
         found = predicate_kind(part)

@@ -81,7 +81,7 @@ def scalar_aggregate(make: Maker, scope: Scope) -> str:
 
 def scalar_first(make: Maker, scope: Scope) -> str:
     """A scalar subquery that is at most one row by LIMIT."""
-    source = make.base(keyed=True)
+    source = make.source(make.pick([0, 0, 1]), keyed=True)
     inner = scope_of(source)
     filtered = where(make, replace(inner, rich=False))
     link = _link(make, scope, inner) if make.chance(50) else None
@@ -89,6 +89,10 @@ def scalar_first(make: Maker, scope: Scope) -> str:
         filtered = f"{filtered} AND {link}" if filtered else f" WHERE {link}"
     value = scalar(make, inner, "int", 0)
     order = ", ".join(inner.key or ())
+    if not order:
+        return f"(SELECT max({value}) FROM {source.sql}{filtered})"
+    if link:
+        make.uses("correlated subquery with limit")
     return f"(SELECT {value} FROM {source.sql}{filtered} ORDER BY {order} LIMIT 1)"
 
 

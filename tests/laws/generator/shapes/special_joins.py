@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.laws.generator.expressions import where
+from tests.laws.generator.expressions import predicate, where
 from tests.laws.generator.maker import Maker, Query, Scope, scope_of
+from tests.laws.generator.schema import Col
 from tests.laws.generator.shapes.join import equality, on
 from tests.laws.generator.shapes.project import projected
 
@@ -39,6 +40,42 @@ def asof_join(make: Maker, depth: int) -> Query:
     scope = scope_of(left, right)
     sql = f"{left.sql} {words} {right.sql} ON {condition}"
     return projected(make, scope, sql, where(make, scope))
+
+
+def neighbours_later(make: Maker, depth: int) -> Query:
+    """ASOF or POSITIONAL in parentheses, after a comma, or in another branch of a UNION ALL."""
+    first, left, right = make.source(depth), make.base(keyed=True), make.base(keyed=True)
+    if make.chance(40):
+        met = f"{left.sql} POSITIONAL JOIN {right.sql}"
+    else:
+        words = make.pick(["ASOF JOIN", "ASOF LEFT JOIN"])
+        met = f"{left.sql} {words} {right.sql} ON {left.alias}.k >= {right.alias}.k"
+    scope = scope_of(first, left, right)
+    link = equality(make, scope_of(first), scope_of(left))
+    form = make.number(0, 2)
+    if form == 0:
+        return projected(make, scope, f"{first.sql} JOIN ({met}) ON {link}", where(make, scope))
+    if form == 1:
+        return projected(make, scope, f"{first.sql}, {met}", where(make, scope))
+    met = met.replace(left.sql, f"{first.sql} JOIN {left.sql} ON {link}", 1)
+    if "POSITIONAL" in met:
+        met = f"{left.sql} POSITIONAL JOIN {right.sql}"
+        scope = scope_of(left, right)
+    made = f"SELECT {left.alias}.k AS k FROM {met}{where(make, scope)}"
+    return Query(f"SELECT {left.alias}.k AS k FROM {left.sql} UNION ALL {made}", (Col("k", "int"),))
+
+
+def chance_join(make: Maker, depth: int) -> Query:
+    """A join whose ON calls a volatile function, or a comma join whose WHERE does; always TRUE."""
+    left, right = make.source(depth), make.source(0)
+    scope = scope_of(left, right)
+    link = equality(make, scope_of(left), scope_of(right))
+    if make.chance(50):
+        words = make.pick(["JOIN", "LEFT JOIN", "RIGHT JOIN"])
+        sql = f"{left.sql} {words} {right.sql} ON {link} AND random() < 2"
+        return projected(make, scope, sql, where(make, scope))
+    rest = f" WHERE {link} AND random() < 2 AND {predicate(make, scope, 0)}"
+    return projected(make, scope, f"{left.sql}, {right.sql}", rest)
 
 
 def positional_join(make: Maker, depth: int) -> Query:

@@ -75,6 +75,8 @@ def alias_hides(make: Maker, depth: int) -> Query:
         [f"{name} {make.pick(['>=', '<>', '<'])} {make.number(0, 2)}", f"sum({name}) > 0"]
     )
     key = make.fresh("n")
+    while key == name:  # a view counts its names anew
+        key = make.fresh("n")
     kind = dict(scope.refs)[first]
     if make.chance(30):
         condition += f" AND {name} IS NOT NULL"
@@ -250,3 +252,35 @@ def quoted(make: Maker, depth: int) -> Query:
     listed = ", ".join(f"{ref} AS {name}" for (ref, _), name in zip(parts, names, strict=True))
     cols = tuple(Col(name, kind) for (_, kind), name in zip(parts, names, strict=True))
     return Query(f"SELECT {listed} FROM {source.sql}{where(make, scope)}", cols)
+
+
+def reading_macro(make: Maker, depth: int) -> Query:
+    """A macro with a subquery in it, asked with a column."""
+    source = make.source(depth)
+    scope = scope_of(source)
+    asked = make.pick([ref for ref in scope.of("int") if "." in ref] or ["1"])
+    value = make.pick([f"count_from({asked})", f"count_from({asked}) + 1", f"count_from({asked} + 1)"])
+    listed, cols = make.output([*make.some(scope.refs)[:2], (value, "int")])
+    return Query(f"SELECT {listed} FROM {source.sql}{where(make, scope)}", cols)
+
+
+def unpivot(make: Maker, depth: int) -> Query:
+    """UNPIVOT of whole numbers, in FROM or as a statement."""
+    source = make.source(depth)
+    ints = [c.name for c in source.cols if c.kind == "int"]
+    if not ints:
+        return stars(make, depth)
+    chosen = make.some(ints)[:3]
+    n, v, alias = make.fresh("n"), make.fresh("v"), make.fresh("q")
+    cols = (*(c for c in source.cols if c.name not in chosen), Col(n, "text"), Col(v, "int"))
+    if {n, v} & {c.name for c in source.cols}:
+        return stars(make, depth)
+    nulls = make.pick(["", "", " INCLUDE NULLS"])
+    inner = f"(SELECT * FROM {source.sql})"
+    if make.chance(40):
+        make.uses("unpivot statement")
+        made = f"UNPIVOT {inner} ON {', '.join(chosen)} INTO NAME {n} VALUE {v}"
+        return Query(f"SELECT {alias}.* FROM ({made}) AS {alias}", cols)
+    item = f"{inner} UNPIVOT{nulls} ({v} FOR {n} IN ({', '.join(chosen)})) AS {alias}"
+    scope = Scope(tuple((f"{alias}.{c.name}", c.kind) for c in cols))
+    return Query(f"SELECT {alias}.* FROM {item}{where(make, scope)}", cols)
