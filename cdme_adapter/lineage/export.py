@@ -38,13 +38,14 @@ def export_layers(
         made = ctx.store.rows(
             f"COPY ({masked_select(table)} JOIN ({' UNION '.join(selects)}) w"
             f" ON {table.ordinal} = w.ord ORDER BY w.ord)"
-            f" TO {literal(str(path))} ({_options(kind)})"
+            f" TO {literal(str(path))} ({options(kind)})"
         )
         files.append({"relation": node.relation, "path": str(path), "count": made[0][0]})
     return files
 
 
-def _options(kind: str) -> str:
+def options(kind: str) -> str:
+    """The options of COPY for a kind of file."""
     return {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}.get(kind, "FORMAT parquet")
 
 

@@ -16,6 +16,7 @@ from cdme_adapter.lineage.downstream import exposures_of, views_of
 from cdme_adapter.lineage.export import export_layers
 from cdme_adapter.lineage.freshness import Stale, worst
 from cdme_adapter.lineage.graph import Node, ordered
+from cdme_adapter.lineage.impact_errors import errors_of
 from cdme_adapter.lineage.listing import Shown, collect, is_cut, totals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.lineage.walk import Layer, Layers, Walk
@@ -45,7 +46,12 @@ def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
         reaches = totals(ctx, layers)
         apart = layers if count == 1 else down.run(found.walk, each(scratch, picked))
         records = _records(ctx, question, down.start, picked, apart)
-        files = _export(ctx, scratch, question, down.start, asked.together(), layers)
+        whole = asked.together()
+        held = [(node, Role.DIRECT, whole) for node in down.fresh]
+        rejects = errors_of(ctx, scratch, held + [(n, role, layer) for (n, role), layer in layers.items()])
+        rejected = rejects.counts()
+        files = _export(ctx, scratch, question, down.start, whole, layers)
+        files += rejects.export(question.export, question.format) if question.export else []
     named = {entry["relation"] for entry in reaches} | ({relation} if count else set())
     stale, ends = down.staleness(ctx, layers)
     return {
@@ -56,6 +62,7 @@ def impact(ctx: Context, question: ImpactQuestion) -> dict[str, Any]:
         "truncated": count > len(records) or any(is_cut(r["reaches"]) for r in records),
         "records": records,
         "totals": reaches,
+        "errors": rejected,
         "views": views_of(ctx.manifest, named),
         "exposures": exposures_of(ctx.manifest, named),
         **({"files": files} if question.export else {}),
@@ -137,11 +144,11 @@ class _Downstream:
 
     def staleness(self, ctx: Context, layers: Layers) -> tuple[Stale, list[str]]:
         """Whether something downstream was made from an older content of what was reached."""
-        reached = [self.start, *(node for node, _ in layers)]
-        followed = {e.id for node in reached for e, _ in self.hops(node)}
+        nodes = {self.start, *(node for node, _ in layers), *ordered(self.start, self.hops)}
+        followed = {e.id for node in nodes for e, _ in self.hops(node)}
         behind = {
             edge.model
-            for node in {*reached, *ordered(self.start, self.hops)} - self.by_key.nodes
+            for node in nodes - self.by_key.nodes
             for edge in ctx.store.live_edges_from(node.relation)
             if edge.id not in followed and (self.role == "all" or edge.role is Role.DIRECT)
         }

@@ -55,12 +55,18 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     yield from stale_line(answer)
     yield ""
     yield from totals_table(answer["totals"], "→") or ["  nothing stored is downstream"]
+    for entry in answer["errors"]:
+        records = plural(entry["count"], "error record")
+        yield f"  {records} of {short(entry['model'])}: {entry['failure_type']}"
     for view in answer["views"]:
         yield f"  view {short(view['relation'])} shows them"
     for exposure in answer["exposures"]:
         yield f"  {exposure['type'] or 'exposure'} {exposure['label'] or exposure['name']}"
     for file in answer.get("files") or []:
-        yield f"  {file['path']}: {number(file['count'])} records"
+        if file["path"] is None:
+            yield f"  no file of {short(file['relation'])}: it has changed since"
+        else:
+            yield f"  {file['path']}: {plural(file['count'], 'record')}"
     shown = len(answer["records"])
     if shown < answer["count"]:
         yield f"\nshowing {number(shown)} of {number(answer['count'])}"

@@ -65,7 +65,8 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     yield ""
     for model, edges in _by_model(answer["edges"]):
         outputs = {number(edge["output_count"]) for edge in edges}
-        yield f"{styled(short(model), bold=True)}: {' / '.join(sorted(outputs))} records"
+        records = "record" if outputs == {"1"} else "records"
+        yield f"{styled(short(model), bold=True)}: {' / '.join(sorted(outputs))} {records}"
         yield from _edges(edges)
         yield ""
     if "against" in answer:

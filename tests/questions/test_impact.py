@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from cdme_adapter.errors import QuestionError
@@ -129,3 +131,31 @@ def test_what_stores_nothing_is_refused(world: Any) -> None:
     world.node("source.p.raw.lonely")
     with pytest.raises(QuestionError, match="no captured model reads"):
         world.questions().impact("lonely")
+
+
+def test_what_reaches_nothing_is_not_stale(world: Any) -> None:
+    """The models below the one that lost it were not made from an older content of it."""
+    world.relation(SRC, "SELECT i AS id FROM range(3) r(i)", fingerprint="f")
+    world.relation(A, "SELECT id FROM src WHERE id > 0", parents=[SRC])
+    world.edge(A, SRC, [(0, 1), (1, 2)])
+    world.relation(B, "SELECT id FROM a", parents=[A])
+    world.edge(B, A, [(0, 0), (1, 1)])
+    answer = world.questions().impact(SRC, "id = 0")
+    assert (answer["count"], answer["totals"], answer["stale"]) == (1, [], False)
+
+
+def test_error_records_that_it_took_part_in_are_named_and_exported(world: Any, tmp_path: Path) -> None:
+    """They are not in any table downstream, and yet made of the record, of its descendants too."""
+    world.relation(SRC, "SELECT i AS id FROM range(3) r(i)", fingerprint="f")
+    world.relation(A, "SELECT id FROM src", parents=[SRC])
+    world.edge(A, SRC, [(0, 0), (1, 1), (2, 2)])
+    world.relation(B, "SELECT id FROM a WHERE id > 1", parents=[A])
+    world.edge(B, A, [(0, 2)])
+    world.error(B, A, 1)
+    answer = world.questions().impact(SRC, "id = 1", export=tmp_path, format="json")
+    jsonschema.validate(answer, json.loads((files("cdme_adapter") / "schemas" / "impact.json").read_text()))
+    (error,) = answer["errors"]
+    assert (error["model"], error["count"]) == (B, 1)
+    (file,) = [f for f in answer["files"] if f["relation"] == "cdme.errors"]
+    assert file["count"] == 1 and json.loads(Path(file["path"]).read_text())[0]["model"] == B
+    assert world.questions().impact(SRC, "id = 2")["errors"] == []
