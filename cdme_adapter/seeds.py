@@ -13,6 +13,7 @@ from typing import Any
 from cdme_adapter.accounting import LedgerEntry, Status, judge
 from cdme_adapter.capture.sqltext import quote
 from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.files import SEED, file_fingerprint, seed_scan
 from cdme_adapter.engines.rows import literal
 from cdme_adapter.generations import InputGeneration
 from cdme_adapter.pipeline import Journey, Target
@@ -28,25 +29,24 @@ def settle_seed(
     """Account for the file of a seed in the seed's own transaction."""
     began = time.perf_counter()
     source = f"file.{seed['shown']}"
-    reader = _reader(execute, target, seed, journey.refinery is not None)
+    scan = _scan(execute, target, seed)
+    reader = _noting(execute, target, seed) if journey.refinery is not None else scan
     count = int(execute(f"SELECT count(*) FROM {reader}")[0][0])
     same = _in_order(execute, target, reader)
     base = None
     if not same and journey.refinery is None and journey.node.post_hooked:
         base = _first_row_id(execute, target, reader, count)
     if base is not None:
-        return _settle_hooked(journey, execute, store, target, source, seed["shown"], reader, count, base)
+        return _settle_hooked(journey, execute, store, target, source, seed["path"], scan, count, base)
     errors = refine_seed(journey, execute, target)
     journey.output_count = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
     journey._register_output(execute, store, target)
     exactness = Exactness.EXACT if same else Exactness.OPAQUE
     why = "" if same else "the rows of the table are not the rows of the file in order"
     edge = stable_id("edge", journey.run_id, journey.node.id, source, Role.DIRECT.value)
-    number = stable_id("generation", source, journey.run_id)
-    store.generation(
-        Generation(number, source, journey.run_id, "file", "", "", seed["shown"], count + errors.lines)
-    )
-    seen = InputGeneration(number, journey.run_id, count + errors.lines)
+    # Lines that did not parse are no records of the scan: its places are not those of the account.
+    known = "" if errors.lines else scan
+    seen = _file(journey, execute, store, source, seed["path"], known, count + errors.lines)
     journey._edge(store, edge, source, Role.DIRECT, exactness, "1:1" if same else None, seen, why)
     if same:
         store.chain(edge, 0, [(stable_id("map", str(edge)), errors.pairs(target))])
@@ -71,18 +71,16 @@ def settle_seed(
 
 
 def _settle_hooked(
-    journey: Journey, execute: Execute, store: StoreWriter, target: Target, source: str, shown: str,
-    reader: str, count: int, base: int,
+    journey: Journey, execute: Execute, store: StoreWriter, target: Target, source: str, path: str,
+    scan: str, count: int, base: int,
 ) -> None:  # fmt: skip
     """The account of a seed of which a hook of its transaction deleted rows: their records are
     unaccounted, for no clause removed them."""
     left = int(execute(f"SELECT count(*) FROM {target.quoted}")[0][0])
     journey.output_count = left
     journey._register_output(execute, store, target)
-    number = stable_id("generation", source, journey.run_id)
-    store.generation(Generation(number, source, journey.run_id, "file", "", "", shown, count))
+    seen = _file(journey, execute, store, source, path, scan, count)
     edge = stable_id("edge", journey.run_id, journey.node.id, source, Role.DIRECT.value)
-    seen = InputGeneration(number, journey.run_id, count)
     gone = [
         int(row[0]) for row in execute(
             f"SELECT n FROM range({count}) AS r(n) WHERE n + {base} NOT IN"
@@ -131,17 +129,28 @@ def _first_row_id(execute: Execute, target: Target, reader: str, count: int) -> 
     return None
 
 
-def _reader(execute: Execute, target: Target, seed: dict[str, Any], noted: bool) -> str:
+def _file(
+    journey: Journey, execute: Execute, store: StoreWriter, source: str, path: str, scan: str, count: int
+) -> InputGeneration:
+    """Write the generation of the file: known by its size and time where ``scan`` reads its records."""
+    number = stable_id("generation", source, journey.run_id)
+    mark = file_fingerprint(execute, literal(path)) if scan else None
+    place = (SEED, scan) if mark else ("", source.removeprefix("file."))
+    store.generation(Generation(number, source, journey.run_id, "file", "", *place, count, mark))
+    return InputGeneration(number, journey.run_id, count)
+
+
+def _scan(execute: Execute, target: Target, seed: dict[str, Any], more: str = "") -> str:
     """read_csv over the file with the table's own types."""
     columns = execute(f"SELECT column_name, column_type FROM (DESCRIBE {target.quoted})")
-    types = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
-    more = ", ignore_errors = true" if noted else ""
-    reader = (
-        f"read_csv({literal(seed['path'])}, header = true, delim = {literal(seed['delimiter'])},"
-        f" columns = {{{types}}}, auto_detect = false{more})"
-    )
+    return seed_scan(seed["path"], seed["delimiter"], dict(columns), more)
+
+
+def _noting(execute: Execute, target: Target, seed: dict[str, Any]) -> str:
+    """The records of the file that parse; the others are noted."""
     # A line that does not parse is one only where its columns are read: read them all.
-    return f"(SELECT * FROM {reader} AS s WHERE hash(s) IS NOT NULL)" if noted else reader
+    scan = _scan(execute, target, seed, ", ignore_errors = true")
+    return f"(SELECT * FROM {scan} AS s WHERE hash(s) IS NOT NULL)"
 
 
 def _in_order(execute: Execute, target: Target, reader: str) -> bool:

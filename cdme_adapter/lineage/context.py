@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cdme_adapter.engines.files import SCAN
+from cdme_adapter.engines.files import SCAN, SEED
 from cdme_adapter.errors import QuestionError
 from cdme_adapter.lineage.freshness import Freshness, Stale
 from cdme_adapter.lineage.graph import UNSEEN, Graph, Node
@@ -85,7 +85,7 @@ class Context:
 
     def table(self, generation: Generation) -> Table | None:
         """The table of a generation's relation, or None where it is gone or is no table."""
-        if generation.evaluated or (generation.kind == "file" and generation.schema != SCAN):
+        if generation.evaluated or (generation.kind == "file" and generation.schema not in (SCAN, SEED)):
             return None
         if generation.id not in self._tables:
             masked = self.masking.of(generation.relation)

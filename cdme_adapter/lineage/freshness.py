@@ -99,7 +99,7 @@ class Freshness:
         return "unknown" if held is None else not held
 
     def _files(self, generation: Generation) -> Stale:
-        """Files by path, size and time; of seeds only the table is looked at."""
+        """Files by path, size and time."""
         paths = paths_of(generation.fingerprint)
         now = file_fingerprint(self.store.rows, paths) if paths else None
         return "unknown" if now is None else now != generation.fingerprint

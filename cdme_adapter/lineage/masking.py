@@ -27,6 +27,11 @@ class Masking:
     ) -> None:
         self.show_pii = show_pii
         self._personal = of_manifest(manifest, columns)
+        self._seeds = {
+            f"file.{node.raw.get('original_file_path')}": node.id
+            for node in manifest.nodes.values() if node.type == "seed"
+        }  # fmt: skip
+        """The seed of each file: what is personal in the table is so in the file."""
 
     @property
     def anything(self) -> bool:
@@ -43,7 +48,9 @@ class Masking:
 
     def of(self, relation: str) -> frozenset[str]:
         """The masked columns of a relation, in lower case."""
-        return frozenset() if self.show_pii else self._personal.of(relation)
+        if self.show_pii:
+            return frozenset()
+        return self._personal.of(self._seeds.get(relation, relation))
 
     def message(self, error: Exception) -> str:
         """The first line of an engine's error, without values where the project has personal columns."""

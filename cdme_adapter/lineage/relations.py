@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from cdme_adapter.engines.files import SCAN
+from cdme_adapter.engines.files import SCAN, SEED
 from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.errors import CdmeError, QuestionError
+from cdme_adapter.lineage.seed_files import seed_records
 from cdme_adapter.lineage.values import MASK, Column
 from cdme_adapter.project import Manifest
 from cdme_adapter.store.reader import Connection, Generation, Store, quote
@@ -79,6 +80,8 @@ def open_table(con: Connection, generation: Generation, masked: frozenset[str]) 
     """The table that holds a generation's relation, or None where it is gone."""
     if generation.schema == SCAN:
         return _open_scan(con, generation, masked)
+    if generation.schema == SEED:
+        return _open_seed(con, generation, masked)
     parts = (generation.database, generation.schema, generation.name)
     name = ".".join(quote(part) for part in parts if part)
     try:
@@ -112,6 +115,18 @@ def _open_scan(con: Connection, generation: Generation, masked: frozenset[str]) 
         return None
     columns = tuple(Column(row[0], str(row[1])) for row in (*more, *described))
     return Table(generation.relation, numbered, columns, masked, ordered=True)
+
+
+def _open_seed(con: Connection, generation: Generation, masked: frozenset[str]) -> Table | None:
+    """The file of a seed: each record with its file and its line."""
+    try:
+        described = con.execute(f"DESCRIBE SELECT * FROM {generation.name}").fetchall()
+        name, place = seed_records(generation, [str(row[0]) for row in described])
+        more = [(column, "VARCHAR" if column == "file" else "BIGINT") for column in place]
+    except Exception:
+        return None
+    columns = tuple(Column(row[0], str(row[1])) for row in (*more, *described))
+    return Table(generation.relation, name, columns, masked, ordered=True)
 
 
 def columns_by_node(store: Store, manifest: Manifest) -> Callable[[str], list[str]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from cdme_adapter.lineage.opening import open_questions
 from tests.functional.project import Project, counts
 
 FILE = "file.seeds/raw.csv"
@@ -68,6 +72,35 @@ def test_a_record_may_hold_line_breaks_and_quotes(project: Project) -> None:
     assert project.sql("SELECT v FROM raw ORDER BY rowid") == [
         ("two\nlines",), ('a "quoted" one',), ("x,y",), (None,),
     ]  # fmt: skip
+
+
+def test_a_record_is_shown_with_its_file_and_line(tmp_path: Path) -> None:
+    project = Project(tmp_path / "shop")
+    project.write(
+        {
+            "raw.csv": 'id,v\n1,"a\nb"\n2,c\n\n3,"d ""e"""\n',
+            "m.sql": "{{ config(materialized='table') }} select id from {{ ref('raw') }}",
+        }
+    )
+    project.dbt("build")
+
+    def asked() -> dict[str, Any]:
+        with open_questions(str(project.root), str(project.root)) as questions:
+            return questions.trace("m", limit=0)
+
+    found = asked()
+    shown = [
+        (w["relation"], *(r["record"][name] for name in ("file", "line", "id", "v")))
+        for record in found["records"] for w in record["witnesses"] for r in w["records"]
+    ]  # fmt: skip
+    name = "seeds/raw.csv"
+    assert shown == [
+        (FILE, name, 2, 1, "a\nb"), (FILE, name, 4, 2, "c"), (FILE, name, 6, 3, 'd "e"'),
+    ]  # fmt: skip
+    (project.root / "seeds/raw.csv").write_text("id,v\n1,other\n2,c\n3,d\n")
+    assert asked()["stale"] is True  # and the changed file's records are not shown for those that were read
+    assert [r["record"] for record in asked()["records"] for w in record["witnesses"]
+            for r in w["records"]] == [None, None, None]  # fmt: skip
 
 
 def test_an_empty_seed(project: Project) -> None:
