@@ -153,6 +153,26 @@ def test_a_macro_that_reads_a_table_is_looked_into(
     assert told(captured) == told(judged) and captured.rows
 
 
+@pytest.mark.parametrize(
+    ("sql", "role"),
+    [
+        ("SELECT a FROM t WHERE b NOT IN (SELECT reads(a) FROM t AS x)", "guard"),
+        ("SELECT a FROM t WHERE b IN (SELECT reads(a) FROM t AS x)", "indirect"),
+        (
+            "SELECT a, (SELECT reads(x.a) FROM t AS x WHERE x.a = t.a ORDER BY x.b LIMIT 1) AS m FROM t",
+            "indirect",
+        ),
+        ("SELECT a FROM t WHERE EXISTS (SELECT 1 FROM t AS x WHERE reads(x.a) > t.b)", "indirect"),
+    ],
+)
+def test_a_macro_inside_a_subquery_hides_no_edge(
+    con: duckdb.DuckDBPyConnection, sql: str, role: str
+) -> None:
+    con.execute(READS)
+    captured = capture(con, sql)
+    assert ("u", role) in captured.exactness and "opaque" not in captured.exactness.values()
+
+
 def test_a_table_of_a_macro_that_a_cte_hides_is_not_looked_into(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(READS)
     captured = capture(con, "WITH u AS (SELECT 1 AS a, 2 AS d) SELECT reads(a) AS x FROM t")

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from cdme_adapter.capture.rules.shape import has_aggregate, has_window, is_volatile
 from cdme_adapter.capture.scope import Env, Scope
-from cdme_adapter.capture.sqltext import not_understood, render, text, touch, with_text
+from cdme_adapter.capture.sqltext import functions, not_understood, render, text, touch, with_text
 
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
@@ -86,6 +86,8 @@ def _refuse(planner: Planner, body: exp.Select, keys: str) -> None:
             raise not_understood("a correlated subquery whose rows cannot be put in order", item)
         if has_aggregate(item, planner.catalog):
             raise not_understood("a correlated subquery whose rows cannot be put in order", item)
+        if any(planner.catalog.is_macro(name) for _, name in functions(item)):
+            raise not_understood("a macro in a correlated subquery that cuts by LIMIT", item)
         if is_volatile(item, planner.catalog):
             raise not_understood("a volatile function in a subquery", item)
     for part in [body.args["from_"], *(body.args.get("joins") or ())]:

@@ -28,7 +28,7 @@ from cdme_adapter.capture.scope import (
     Visible,
     column_side,
 )
-from cdme_adapter.capture.sqltext import parse, quote, render, text, touch, with_text
+from cdme_adapter.capture.sqltext import functions, parse, quote, render, text, touch, with_text
 from cdme_adapter.errors import UnsupportedConstruct
 
 if TYPE_CHECKING:
@@ -277,6 +277,8 @@ def _is_rows(planner: Planner, body: exp.Select, operands: int) -> bool:
         return False
     for item in body.expressions:
         if has_window(item) or any(isinstance(part, _NOT_PLAIN) for part in item.walk()):
+            return False
+        if any(planner.catalog.is_macro(name) for _, name in functions(item)):
             return False
         if operands and any(isinstance(p, (exp.Star, exp.Columns)) for p in item.walk()):
             return False

@@ -124,7 +124,22 @@ def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], froze
         found, names = _reads_table(planner, table, env)
         relations |= found
         columns |= names
-    return relations, frozenset(columns)
+    return relations | _read_by_macros(planner, query, env), frozenset(columns)
+
+
+def _read_by_macros(planner: Planner, query: exp.Expr, env: Env) -> set[str]:
+    """What the macros read that are called anywhere in a query."""
+    relations: set[str] = set()
+    for call in query.find_all(exp.Anonymous):
+        name = str(call.this).lower()
+        if not planner.catalog.is_macro(name):
+            continue
+        for macro in planner.catalog.macros(name):
+            body = parse(macro.body if macro.is_table else f"SELECT {macro.body}")
+            if any(not table.db and table.name.lower() in env for table in body.find_all(exp.Table)):
+                raise not_understood(f"the macro {name}() over a CTE", query)
+            relations |= _reads(planner, body, {})[0]
+    return relations
 
 
 def own_names(planner: Planner, query: exp.Expr, env: Env) -> frozenset[str]:
