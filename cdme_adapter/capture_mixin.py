@@ -502,7 +502,11 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             settle_declared(journey, self._cdme_execute, store, target)
         if not journey.captured:
             if not journey.why_not:
-                journey.why_not = f"the materialization {node.materialized} is not captured yet"
+                journey.why_not = (
+                    "nothing tells which rows a python model made of which: declare its witnesses"
+                    if node.language == "python"
+                    else f"the materialization {node.materialized} is not captured yet"
+                )
             journey.write_coarse(self._cdme_execute, store, target)
         journey.write_errors(self._cdme_execute, store)
         if journey.output_count is not None and journey.config.lineage_mode is not LineageMode.OFF:

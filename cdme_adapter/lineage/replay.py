@@ -8,6 +8,7 @@ place), they get both: a record that the query would not have used does not chan
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,6 +28,10 @@ from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import Edge, Generation, literal, quote
 
 TOLERANCE = "1e-9"
+_NOTING = re.compile(
+    r",\s*(?:store_rejects\s*=\s*true|rejects_(?:table|scan)\s*=\s*'[^']*')", re.IGNORECASE
+)
+"""The options with which the scan of a refined model notes its lines (refine/files.py)."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,11 @@ class Replay:
             return True
         named = generation.name.startswith('"')
         scan = literal(generation.name[1:-1].replace('""', '"')) if named else generation.name
-        if scan not in self.sql:
+        written = scan if scan in self.sql else _as_written(scan, self.sql)
+        if written is None:
             return False
         self.scans[node] = f"__cdme_file{len(self.scans)}"
-        self.sql = self.sql.replace(scan, quote(self.scans[node]))
+        self.sql = self.sql.replace(written, quote(self.scans[node]))
         return True
 
     def _split(self) -> None:
@@ -288,6 +294,20 @@ class Replay:
         """Whether what came out is one record several times over."""
         found = runner.execute("SELECT count(*) FROM (SELECT DISTINCT * FROM __cdme_out)")
         return bool(found.fetchall()[0][0] == 1)
+
+
+def _as_written(scan: str, sql: str) -> str | None:
+    """The call in a model's text of which a scan was printed that notes lines which do not parse.
+
+    >>> _as_written("READ_CSV('a.csv', store_rejects = TRUE)", "from read_csv( 'a.csv')")
+    "read_csv( 'a.csv')"
+    """
+    plain = _NOTING.sub("", scan)
+    parts = re.findall(r"'(?:[^']|'')*'|\w+|\S", plain)
+    found = re.search(r"\s*".join(map(re.escape, parts)), sql, re.IGNORECASE)
+    if found is None and len(parts) == 4:  # a path in FROM, read with nothing but these options
+        found = re.search(re.escape(parts[2]), sql)
+    return found.group() if found else None
 
 
 def witnesses(edges: list[Edge], ordinal: int) -> str | None:

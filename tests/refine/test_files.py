@@ -88,5 +88,7 @@ def test_the_laws_hold_and_the_list_names_the_line(project: Project) -> None:
         assert not [e for e in found["edges"] if e["verdict"] == "violation"], [
             (e["why"], e["missing"]) for e in found["edges"]
         ]
+        replay = next(e for e in found["edges"] if (e["model"], e["law"]) == ("model.shop.noted", "replay"))
+        assert (replay["verdict"], replay["checked"]) == ("exact", 2), replay["why"]
         listed = asked.errors("noted")["errors"]
     assert next(e["input_key"] for e in listed if e["failure_type"] == "not_parsed")["line"] == 4
