@@ -23,6 +23,8 @@ from cdme_adapter.engines.rows import full_name, literal
 from cdme_adapter.store.files import FileRow, hash_of, pending, write_confirmed, write_file
 
 FOLDER = ".cdme"
+OVERWRITE = ".cdme-overwrite"
+"""Ends the name of an empty file beside a staged folder that is to be all that its place holds."""
 _NAME = r'(?:"(?:[^"]|"")*"|[\w$]+)'
 _VIEW = re.compile(rf"create\s+or\s+replace\s+view\s+{_NAME}(?:\.{_NAME})*", re.I)
 
@@ -59,12 +61,13 @@ def stage(location: str, run_id: str, options: str, keep: set[str]) -> StagedFil
     others that runs which never ended left for this location are removed.
     """
     words = options.lower()
+    overwrites = _is_set(words, "overwrite")
     place = Path(location)
     if "://" in location or not place.parent.is_dir():
         return None
     several = "partition_by" in words or "per_thread_output" in words or "file_size_bytes" in words
     full = several and place.is_dir() and any(place.iterdir())
-    if full and "overwrite" not in words and "append" not in words:
+    if full and not (overwrites or _is_set(words, "overwrite_or_ignore") or _is_set(words, "append")):
         return None
     for left in orphans_beside(location, keep):
         remove_staged(left)
@@ -74,8 +77,24 @@ def stage(location: str, run_id: str, options: str, keep: set[str]) -> StagedFil
                 folder.rmdir()
     path = place.parent / FOLDER / run_id / place.name
     path.parent.mkdir(parents=True, exist_ok=True)
+    if several and overwrites:
+        _overwriting(path).touch()
     shown = path.as_posix() if place.is_absolute() or location[:2] != "./" else f"./{path.as_posix()}"
     return StagedFile(location, shown, several)
+
+
+def _is_set(options: str, name: str) -> bool:
+    """Whether an option of COPY is given, and not as false.
+
+    >>> [_is_set(f"partition_by a, overwrite{more}", "overwrite") for more in ("", " 0", "_or_ignore")]
+    [True, False, False]
+    """
+    found = re.search(rf"\b{name}\b\s*=?\s*('?(?:0|false|off|no)\b)?", options)
+    return found is not None and found[1] is None
+
+
+def _overwriting(staged: Path) -> Path:
+    return staged.with_name(staged.name + OVERWRITE)
 
 
 def orphans_beside(location: str, keep: set[str]) -> list[str]:
@@ -91,6 +110,7 @@ def orphans_beside(location: str, keep: set[str]) -> list[str]:
 def remove_staged(path: str) -> None:
     """Remove a staged file, or folder of files, and the folders around it that are empty then."""
     place = Path(path)
+    _overwriting(place).unlink(missing_ok=True)
     if place.is_dir():
         shutil.rmtree(place, ignore_errors=True)
     else:
@@ -107,6 +127,8 @@ def settle_in_place(execute: Execute, schema: str, row: FileRow) -> None:
     """
     if Path(row.staged).exists():
         _link(Path(row.staged), Path(row.location))
+        if _overwriting(Path(row.staged)).exists():
+            _remove_others(Path(row.staged), Path(row.location))
     elif hash_of(row.location)[0] != row.hash:
         raise OSError(f"{row.staged} is gone, and {row.location} is another file")
     execute(";\n".join(["BEGIN", row.switch, write_confirmed(schema, row.generation), "COMMIT"]))
@@ -141,6 +163,14 @@ def _link(staged: Path, place: Path) -> None:
     except OSError:  # a file system without hard links
         shutil.copyfile(staged, beside)
     beside.replace(place)
+
+
+def _remove_others(staged: Path, place: Path) -> None:
+    """Remove every file of a folder that the staged one has not, as OVERWRITE does; folders stay."""
+    for file in sorted(path for path in place.rglob("*") if path.is_file() or path.is_symlink()):
+        inside = file.relative_to(place)
+        if FOLDER not in inside.parts and not (staged / inside).exists():
+            file.unlink(missing_ok=True)
 
 
 def _switch(execute: Execute, view: str, parts: tuple[str, str, str]) -> str:

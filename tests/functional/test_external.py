@@ -19,6 +19,7 @@ SHAPES = {
     "zipped": "location='files/zipped.csv.gz'",
     "parts": "options={'partition_by': 'd', 'overwrite_or_ignore': 1}",
 }  # fmt: skip
+TABLE = "{{ config(materialized='table') }} "
 DOCS = "description: d, columns: [{name: id, description: the id}], config: {persist_docs: {%s}}"
 
 
@@ -43,6 +44,27 @@ def trace(project: Project, where: str) -> dict[str, object]:
         return answer
     finally:
         questions.close()
+
+
+@pytest.mark.parametrize("option", ["'overwrite': 1", "'overwrite_or_ignore': 1", "'overwrite': 0"])
+def test_a_partition_that_disappears(files: Project, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    """OVERWRITE leaves nothing of what was in the folder; the second run has one partition less."""
+    sql = "select id, d from {{ ref('raw') }} where d <= '{{ var(\"last\", \"x1\") }}'"
+    files.write({"x.sql": model(f"options={{'partition_by': 'd', {option}}}", sql),
+                 "y.sql": TABLE + "select id, d from {{ ref('x') }}"})  # fmt: skip
+    plain = files.twin()
+    found = []
+    for one in (files, plain):
+        monkeypatch.chdir(one.root)
+        one.dbt("build")
+        (one.root / "files/x/note.txt").write_text("somebody else's")
+        done = one.dbt("run", "--vars", "{last: x0}", ok=None)
+        rows = one.sql("SELECT id, d FROM y ORDER BY ALL")
+        left = {str(p.relative_to(one.root)) for p in (one.root / "files").rglob("*") if p.is_file()}
+        found.append((done.success, rows, left))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == (4 if option == "'overwrite': 1" else 9)
+    assert not list((files.root / "files").glob(".cdme*"))
 
 
 def test_files_are_where_and_what_plain_duckdb_writes(
