@@ -39,7 +39,7 @@ def forget(ctx: Context, relation: str, where: str, profiles_dir: Path | None = 
             "relation": wanted,
             "records": records,
             "keys": subject.erase_keys(wanted),
-            "errors": subject.erase_errors(wanted),
+            "errors": subject.erase_errors(wanted, subject.rejected(wanted, generation, where)),
             "not_followed": sorted(subject.opaque),
             "forgotten_at": subject.remember(wanted, records),
         }
@@ -148,8 +148,37 @@ class _Subject:
             f" JOIN {schema}.store_generations o ON o.relation = g.relation"
         )
 
-    def erase_errors(self, relation: str) -> int:
-        """Empty the error records that these records took part in; how many."""
+    def rejected(self, relation: str, generation: Generation, where: str) -> str:
+        """A temporary table (schema, generation, reject) of the records of a relation that never got into
+        its table and that the predicate names, as far as it speaks of values that are kept."""
+        import duckdb
+
+        table = self.ctx.need_table(generation)
+        values = ", ".join(
+            f"TRY_CAST(x.record->>{literal(_path(c.name))} AS {c.type}) AS {quote(c.name)}"
+            for c in table.columns
+        )
+        found = self.scratch.name()
+        self._do(f"CREATE TEMP TABLE {found} (schema VARCHAR, generation BIGINT, reject BIGINT)")
+        for schema in self.ctx.store.schemas:
+            rows = (
+                f"SELECT x.generation AS __cdme_generation, x.reject AS __cdme_reject, {values}"
+                f" FROM {schema}.store_rejects AS x WHERE x.model = {literal(relation)}"
+            )
+            for test in (f"TRY({where}\n)", f"({where}\n)"):  # TRY takes no subquery
+                try:
+                    self._do(
+                        f"INSERT INTO {found} SELECT {literal(schema)}, __cdme_generation, __cdme_reject"
+                        f" FROM ({rows}) AS r WHERE {test}"
+                    )
+                    break
+                except duckdb.Error:  # it asks for what a rejected record has not, such as a row id
+                    continue
+        return found
+
+    def erase_errors(self, relation: str, named: str) -> int:
+        """Empty the error records that these records took part in, and those that are ``named``; how
+        many."""
         gone = 0
         for schema in self.ctx.store.schemas:
             rows = self._do(
@@ -168,6 +197,7 @@ class _Subject:
                 f"SELECT 1 FROM {self.keys} AS k WHERE json_contains(x.record, k.said) OR"
                 " json_contains(x.offending_values, k.said)"
             )
+            parts.append(f"SELECT generation, reject FROM {named} WHERE schema = {literal(schema)}")
             unsure = f"x.resolved_run_id IS NOT NULL AND {self._nobodys(schema, relation)}"
             test = f"(generation, reject) IN ({' UNION '.join(parts)}) OR EXISTS ({same}) OR ({unsure})"
             gone += self._count(f"SELECT 1 FROM {schema}.store_rejects AS x WHERE {test}")

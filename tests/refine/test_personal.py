@@ -160,6 +160,9 @@ def test_what_may_be_anybodys_is_forgotten_too(tmp_path: Path) -> None:
     assert after[4:] == [("tight", '{"email":"cyd@x.org","age":-5}'), ("tight", gone)]
     after = forgotten("people", "name like 'Bob%'")
     assert [row for row in after if row[0] == "loose"] == [("loose", gone)] * 2
+    assert ("tight", '{"email":"cyd@x.org","age":-5}') in after
+    after = forgotten("tight", "email = 'cyd@x.org' and age = -5")  # it never got into the table
+    assert [row for row in after if row[0] == "tight"] == [("tight", gone)] * 2
     with open_questions(root, root) as asked:
         assert asked.verify_ledger()["verdict"] == "exact"
     wrong = CliRunner().invoke(
