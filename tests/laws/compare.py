@@ -16,6 +16,7 @@ import sqlglot
 from sqlglot import exp
 
 from tests.oracle.interpreter import Explained, Verdict, rounded
+from tests.oracle.macros import with_macros
 from tests.oracle.model import Row
 
 Key = tuple[str, str]
@@ -117,12 +118,12 @@ def _reason(report: Report, relation: str, i: int, ours: Verdict, found: tuple[A
 
 
 def normal(sql: str) -> str:
-    """A clause without qualifiers, quotes, case and parentheses around it.
+    """A clause without qualifiers, quotes, case and parentheses around it, macros written out.
 
     >>> normal('("T"."a" > 1)') == normal("a > 1")
     True
     """
-    tree = sqlglot.parse_one(sql, read="duckdb")
+    tree = with_macros(sqlglot.parse_one(sql, read="duckdb"))
     for column in tree.find_all(exp.Column):
         column.set("table", None)
     for identifier in tree.find_all(exp.Identifier):
