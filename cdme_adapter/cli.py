@@ -71,7 +71,8 @@ def _module(name: str) -> str:
 def cli() -> None:
     """Ask any row where it came from, where it went and what became of it.
 
-    Nothing is written: databases are opened read-only, and dbt is not needed.
+    Questions write nothing: databases are opened read-only, and dbt is not needed. Only emit, gc and
+    forget write.
     """
 
 

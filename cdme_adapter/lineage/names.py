@@ -13,6 +13,9 @@ from cdme_adapter.errors import QuestionError
 from cdme_adapter.project import Manifest
 from cdme_adapter.store.reader import Store
 
+_MADE = ("model.", "seed.", "snapshot.")
+"""How the unique ids of what dbt makes begin."""
+
 
 def known_names(manifest: Manifest, store: Store) -> dict[str, set[str]]:
     """Each unique id with the names that it answers to, in lower case."""
@@ -64,16 +67,23 @@ def resolve(text: str, names: Mapping[str, Iterable[str]], what: str = "relation
             code="AMBIGUOUS_NAME",
             remedy="give one of these unique ids",
         )
+    if what == "model":
+        names = {key: said for key, said in names.items() if key.startswith(_MADE)} or names
     raise QuestionError(
         f"there is no {what} {text!r}", code="UNKNOWN_NAME", remedy=nearest_remedy(wanted, names)
     )
 
 
 def nearest_remedy(wanted: str, names: Mapping[str, Iterable[str]]) -> str:
-    """A hint at the nearest names, or at those that there are."""
-    every = sorted({name for said in names.values() for name in said} | set(names))
-    near = difflib.get_close_matches(wanted, every, n=3, cutoff=0.6)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
+    """A hint at the nearest names, one for each relation, or at those that there are.
+
+    >>> nearest_remedy("oders", {"model.p.orders": {"orders", "main.orders"}})
+    'did you mean orders?'
+    """
+    by_name = {name: key for key, said in names.items() for name in (key, *said)}
+    near = difflib.get_close_matches(wanted, sorted(by_name), n=9, cutoff=0.6)
+    one_each = list({by_name[name]: name for name in reversed(near)}.values())[::-1][:3]
+    if one_each:
+        return f"did you mean {' or '.join(one_each)}?"
     shown = ", ".join(sorted(names)[:10])
     return f"known are: {shown}" if shown else "nothing is known yet: run `dbt build` first"
