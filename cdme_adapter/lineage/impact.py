@@ -128,10 +128,12 @@ class _Downstream:
     def __init__(self, ctx: Context, role: str, start: Node, fresh: list[Node], by_key: ByKey) -> None:
         self.ctx, self.role, self.start, self.fresh = ctx, role, start, fresh
         self.by_key = by_key
+        self.then: set[Node] = set()
 
     def run(self, walk: Walk, layer: Layer) -> Layers:
         """What a layer of the start reaches; contents of then, on the way by key, are not shown."""
         found = walk.run(self.start, layer, self.hops)
+        self.then |= {node for (node, _), held in found.items() if held.count and node in self.by_key.nodes}
         return {key: held for key, held in found.items() if key[0] not in self.by_key.nodes}
 
     def hops(self, node: Node) -> list[tuple[Edge, Node]]:
@@ -152,6 +154,8 @@ class _Downstream:
             for edge in ctx.store.live_edges_from(node.relation)
             if edge.id not in followed and (self.role == "all" or edge.role is Role.DIRECT)
         }
+        reached = {node for (node, _), held in layers.items() if held.count}
+        behind |= {edge.model for then in self.then for edge, made in self.hops(then) if made in reached}
         states: list[Stale] = [ctx.stale(node) for node in self.fresh]
         if behind:
             states.append(True)

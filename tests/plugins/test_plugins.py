@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
         "raw.csv": RAW,
         "sampled.sql": TABLE + "select * from {{ ref('raw') }} where v <> 'c' using sample 100%",
         "called.sql": TABLE + "select id from query_table('raw') where id > 1 -- {{ ref('raw') }}",
-        "joined.sql": TABLE + "select a.id from {{ ref('raw') }} as a join {{ ref('raw') }} as b "
+        "joined.sql": TABLE + "select a.id from {{ ref('raw') }} as a full join {{ ref('raw') }} as b "
                       "on a.id = b.id + 1 and random() >= 0",
         "py.py": "def model(dbt, session):\n    dbt.config(materialized='table')\n"
                  "    return dbt.ref('raw').df()\n",
@@ -88,13 +88,13 @@ def test_what_a_plugin_says_of_functions_goes_first() -> None:
 
         def known() -> tuple[bool, bool, list[str]]:
             asked = DeclaredFunctions(DuckDbCatalog(lambda q: connection.execute(q).fetchall(), str.format))
-            found = capture(connection, f"SELECT x.a FROM ({volatile}) AS x JOIN t ON abs(x.a) = t.i")
+            found = capture(connection, f"SELECT x.a FROM ({volatile}) AS x FULL JOIN t ON abs(x.a) = t.i")
             return asked.is_aggregate("product"), asked.is_aggregate("nosuch"), found.coarse
 
         assert known() == (True, False, [])
         plugins.manager().register(example, "example")
         try:
-            assert known()[2] == ["a volatile function in JOIN t ON abs(x.a) = t.i"]
+            assert known()[2] == ["a volatile function in FULL JOIN t ON abs(x.a) = t.i"]
         finally:
             plugins.manager().unregister(example)
         plugins.manager().register(Odd(), "odd")
