@@ -87,6 +87,8 @@ def check_refined(case: Case) -> Counter[str]:
             return _compared(con, case, predicate, *expected(explained, place, kept))
     except UnsupportedConstruct:
         return Counter()
+    except duckdb.InternalException:  # DuckDB's own assertion: a model falls back to the plain build
+        return Counter(fault=1)
     finally:
         con.execute("ROLLBACK")
 
@@ -151,3 +153,4 @@ def test_the_law_has_content() -> None:
     for seed in range(BUDGET // 2):
         compared.update(check_refined(case_of(seed, depth=2)))
     assert min(compared[c] for c in ("contributed", "filtered", "error")) > BUDGET // 4, compared
+    assert compared["fault"] <= 1 + BUDGET // 100, "DuckDB's own faults are rare"
