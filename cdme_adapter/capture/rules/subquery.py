@@ -7,6 +7,7 @@ along in a WITH clause of its own, or as the stage that it already is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,9 @@ def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], froze
     own = {cte.alias_or_name.lower() for with_ in query.find_all(exp.With) for cte in with_.expressions}
     relations: set[str] = set()
     columns: set[str] = {c.alias_or_name.lower() for q in query.find_all(exp.Query) for c in q.selects}
-    for table in _tables(query):
+    for table in _read(query):
+        if not isinstance(table, exp.Table):
+            continue
         if isinstance(table.this, _FREE_FUNCTIONS) or (not table.db and table.name.lower() in own):
             continue
         found, names = _reads_table(planner, table, env)
@@ -130,9 +133,9 @@ def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], froze
 def _read_by_macros(planner: Planner, query: exp.Expr, env: Env) -> set[str]:
     """What the macros read that are called anywhere in a query."""
     relations: set[str] = set()
-    for call in query.find_all(exp.Anonymous):
-        name = str(call.this).lower()
-        if not planner.catalog.is_macro(name):
+    for call in _read(query):
+        name = str(call.this).lower() if isinstance(call, exp.Anonymous) else ""
+        if not name or not planner.catalog.is_macro(name):
             continue
         for macro in planner.catalog.macros(name):
             body = parse(macro.body if macro.is_table else f"SELECT {macro.body}")
@@ -147,25 +150,22 @@ def own_names(planner: Planner, query: exp.Expr, env: Env) -> frozenset[str]:
     return _reads(planner, query, env)[1]
 
 
-def _tables(query: exp.Expr) -> list[exp.Table]:
-    """The tables that a query names, without those of CTEs that it defines and never reads."""
+def _read(query: exp.Expr) -> Iterator[exp.Expr]:
+    """Every part of a query, without the CTEs that it defines and never reads."""
     bodies = {
         cte.alias_or_name.lower(): cte.this
         for with_ in query.find_all(exp.With)
         for cte in with_.expressions
     }
-    found: list[exp.Table] = []
     seen: set[str] = set()
     todo: list[exp.Expr] = [query]
     while todo:
         for part in todo.pop().walk(prune=lambda node: isinstance(node, exp.With)):
-            if isinstance(part, exp.Table):
-                found.append(part)
-                name = part.name.lower()
-                if not part.db and name in bodies and name not in seen:
-                    seen.add(name)
-                    todo.append(bodies[name])
-    return found
+            yield part
+            name = part.name.lower() if isinstance(part, exp.Table) and not part.db else ""
+            if name in bodies and name not in seen:
+                seen.add(name)
+                todo.append(bodies[name])
 
 
 def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], frozenset[str]]:
