@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cdme_adapter.capture.plan import CapturePlan, Coarse, Held, Lookup
-from cdme_adapter.capture.planner import STAGE, plan_of_reads
+from cdme_adapter.capture.planner import plan_of_reads
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog
+from cdme_adapter.engines.rows import literal
 from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import CaptureError, UnsupportedConstruct
 from cdme_adapter.pipeline import Journey
@@ -63,7 +64,7 @@ def _instead(journey: Journey, why: str) -> None:
 def bound(side: Execute, plan: CapturePlan) -> tuple[CapturePlan, bool]:
     """The plan without the lookups that DuckDB does not accept, and whether a stage hides its row ids.
 
-    ``side`` opens a session of its own for each call. Raises the engine's error where it refuses more
+    ``side`` runs outside the model's transaction. Raises the engine's error where it refuses more
     than a lookup.
     """
     used = [lookup for lookup in reversed(plan.lookups) if lookup.name in _beneath(plan, plan.root.name)]
@@ -84,7 +85,7 @@ def bound(side: Execute, plan: CapturePlan) -> tuple[CapturePlan, bool]:
 
 
 def dry_run(plan: CapturePlan, lookups: Sequence[Lookup]) -> str:
-    """The statements that bind a plan and lookups, for one call of a session of its own.
+    """The statements that bind a plan and lookups, for one call outside the model's session.
 
     The last one gives the stages with a user's column that hides the row id.
     """
@@ -104,9 +105,11 @@ def dry_run(plan: CapturePlan, lookups: Sequence[Lookup]) -> str:
         statements.append(empty(lookup.keys, keys_of(lookup, holding, rows)))
         statements.append(empty(f"{lookup.name}_rows", rows_of(lookup)))
         holding.append(lookup)
+    # Of a stage that runs as it was written nobody asks for a row; and the session may hold other plans'.
+    asked = ", ".join(literal(node.name) for node in plan.nodes[:-1] if node.ports) or "NULL"
     statements.append(
         "SELECT table_name FROM duckdb_columns() WHERE database_name = 'temp' "
-        f"AND starts_with(table_name, '{STAGE}') AND lower(column_name) = 'rowid'"
+        f"AND table_name IN ({asked}) AND lower(column_name) = 'rowid'"
     )
     return ";\n".join(statements)
 

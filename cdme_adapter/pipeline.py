@@ -26,7 +26,7 @@ from cdme_adapter.accounting import (
 )
 from cdme_adapter.capture.plan import HIDDEN, MACRO, CapturePlan, Coarse, RelationInfo
 from cdme_adapter.capture.planner import plan_of_reads, plan_query
-from cdme_adapter.capture.sqltext import normal, quote
+from cdme_adapter.capture.sqltext import normal, quote, refuse_semicolon
 from cdme_adapter.config import CdmeConfig
 from cdme_adapter.contents import Written
 from cdme_adapter.engines.base import Execute
@@ -213,6 +213,7 @@ class Journey:
             return known[0]
         try:
             prove_round_trip(execute, text)
+            refuse_semicolon(text)
             plan = plan_query(text, catalog)
             self.read_views = catalog.looked_at
             return plan

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 from sqlglot.generators.duckdb import DuckDBGenerator
@@ -34,6 +34,12 @@ def parse(sql: str) -> exp.Expr:
     if len(statements) != 1:
         raise UnsupportedConstruct(f"the model is {len(statements)} statements, not one SELECT")
     return statements[0]
+
+
+def refuse_semicolon(sql: str) -> None:
+    """Raise UnsupportedConstruct for a text that cannot stand in a statement around it."""
+    if ";" in sql and DuckDB().tokenize(sql)[-1].token_type is TokenType.SEMICOLON:
+        raise UnsupportedConstruct("the text ends in a semicolon")
 
 
 class _Parser(DuckDBParser):

@@ -27,11 +27,14 @@ def scanned(execute: Execute, sql: str) -> list[Table] | None:
     """The tables that ``sql`` scans, or None where its rows may come from something else, too.
 
     Nothing of the statement is run, but for what its binding needs (the values of a PIVOT).
-    ``execute`` must open a session of its own for each call: a setting is changed in it, and errors
-    of the engine are raised as they are.
+    ``execute`` must not be the model's own session: a setting is changed in it for a moment. Errors of
+    the engine are raised as they are.
     """
     # In parentheses, as where a table is made of it: several statements are an error, and none runs.
-    rows = execute(f"PRAGMA disable_optimizer; EXPLAIN (FORMAT json) SELECT * FROM (\n{sql}\n)")
+    try:
+        rows = execute(f"PRAGMA disable_optimizer; EXPLAIN (FORMAT json) SELECT * FROM (\n{sql}\n)")
+    finally:
+        execute("PRAGMA enable_optimizer")
     found: list[Table] = []
     for node in (node for tree in json.loads(rows[0][1]) for node in _nodes(tree)):
         name = str(node.get("name", "")).strip()

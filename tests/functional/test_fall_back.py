@@ -63,6 +63,8 @@ def test_the_model_is_built_plain(project: Project, monkeypatch: pytest.MonkeyPa
         "select id::date as d from {{ ref('raw') }} where v > 'a'",
         "select error('stop at ' || v) as e from {{ ref('raw') }}",
         "select id from {{ ref('raw') }} where",
+        "select id from {{ ref('raw') }} where id > 1;  -- the last",
+        "select columns(c -> c like 'i%') from {{ ref('raw') }}",
         "select id, case when id = 2 then error('two') end as e from {{ ref('raw') }} group by all",
     ],
 )

@@ -15,6 +15,7 @@ TABLE = "{{ config(materialized='table') }}\n"
 SEEDS = {
     "orders.csv": "id,who,status,amount\n1,1,paid,10\n2,1,open,20\n3,2,paid,30\n4,,paid,40\n",
     "people.csv": "id,name\n1,Ann\n2,Bob\n3,Cy\n",
+    "numbered.csv": "rowid,id\n7,1\n",
 }
 MODELS = {
     # The pivot is not understood; the join beside it is.
@@ -27,6 +28,8 @@ select p.name, w.paid
 from {{ ref('people') }} as p
 join wide as w on w.who = p.id
 where p.name <> 'Bob'""",
+    # Built before the others, which must not be judged by what it leaves behind.
+    "hidden.sql": TABLE + "select *, id + 1 as next from {{ ref('numbered') }}",
     # DuckDB cannot serialise it, so the reading cannot be proven; the engine says what it reads.
     "pivoted.sql": TABLE + "pivot {{ ref('orders') }} on status using sum(amount) group by who",
     "sampled.sql": TABLE + "select id from {{ ref('orders') }} using sample 2 rows",
@@ -72,6 +75,11 @@ def test_the_finding_names_the_construct_and_its_line(built: Project) -> None:
     assert len(found) == 1
     _, message, file, line = found[0]
     assert ("PIVOT" in message, file, line) == (True, "models/partly.sql", 5)
+
+
+def test_a_column_called_rowid_costs_its_own_table_alone(built: Project) -> None:
+    assert built.sql("SELECT * FROM hidden") == [(7, 1, 2)]
+    assert built.ledger("hidden")["numbered"]["exactness"] == "superset"
 
 
 @pytest.mark.parametrize("name", ["pivoted", "sampled", "rowids", "contracted"])

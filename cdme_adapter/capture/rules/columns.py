@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from cdme_adapter.capture.plan import HIDDEN
 from cdme_adapter.capture.scope import Visible
 from cdme_adapter.capture.sqltext import not_understood, own_nodes, render, touch, with_text
 
+_KEYWORD = re.compile(r"^\s*columns\s*\(\s*lambda\b", re.I)
 _PATTERNS = (exp.Like, exp.ILike, exp.Glob, exp.SimilarTo)
 
 
@@ -55,8 +58,10 @@ def _narrow(part: exp.Columns, visible: tuple[Visible, ...]) -> None:
     elif isinstance(wanted, exp.Lambda):
         name = wanted.expressions[0].name
         body = f"({render(wanted.this)}) AND NOT starts_with({name}, '{HIDDEN}')"
+        # As it was written: an engine takes one of the two spellings, and which is a setting.
+        head = f"lambda {name}:" if _KEYWORD.search(render(part)) else f"{name} ->"
         touch(part)
-        with_text(part, f"COLUMNS(lambda {name}: {body})")
+        with_text(part, f"COLUMNS({head} {body})")
     elif isinstance(wanted, exp.Literal):
         test = f"regexp_matches(c, {render(wanted)}) AND NOT starts_with(c, '{HIDDEN}')"
         touch(part)
