@@ -36,6 +36,7 @@ from cdme_adapter.capture.reach import beneath, consulted_inputs
 from cdme_adapter.capture.rules import RULES
 from cdme_adapter.capture.rules.files import VIRTUAL
 from cdme_adapter.capture.rules.lateral import join_lateral
+from cdme_adapter.capture.rules.recursion import alone, is_recursive, stands_alone
 from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.setops import plan_set_operation
 from cdme_adapter.capture.rules.sources import plan_source
@@ -281,18 +282,18 @@ class Planner:
         with_ = query.args.get("with_")
         if with_ is None:
             return query, env
-        if with_.args.get("recursive"):
-            names = {cte.alias_or_name.lower() for cte in with_.expressions}
-            for cte in with_.expressions:
-                if any(t.name.lower() in names and not t.db for t in cte.this.find_all(exp.Table)):
-                    raise not_understood("a recursive CTE", cte)
+        if stands_alone(with_):
+            raise not_understood("a recursive CTE", with_.expressions[0])
         env = dict(env)
         for cte in with_.expressions:
             name = cte.alias_or_name.lower()
             columns = tuple(c.name for c in cte.args["alias"].args.get("columns") or ())
             used = [t for t in query.find_all(exp.Table) if t.name.lower() == name and not t.db]
             origin = name if name.startswith("__dbt__cte__") else self.origin
-            env[name] = Cte(cte.this, columns, dict(env), origin, len(used))
+            body = cte.this
+            if is_recursive(cte):
+                body, columns = alone(cte), ()
+            env[name] = Cte(body, columns, dict(env), origin, len(used))
         query = query.copy()
         query.set("with_", None)
         return query, env

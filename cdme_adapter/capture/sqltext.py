@@ -49,6 +49,13 @@ class _Parser(DuckDBParser):
     and then meanings; what the user wrote is repeated verbatim instead.
     """
 
+    def _parse_lateral(self) -> exp.Lateral | None:
+        """The text of ``LATERAL UNNEST(…) AS t`` holds the alias, which is the lateral item's by now."""
+        item: exp.Lateral | None = super()._parse_lateral()
+        if item is not None and isinstance(item.this, exp.Unnest):
+            item.this.meta.pop(_TEXT, None)
+        return item
+
 
 def _keeps_text(name: str) -> Callable[..., exp.Expr | None]:
     parse_part = getattr(DuckDBParser, name)

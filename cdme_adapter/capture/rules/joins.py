@@ -99,11 +99,22 @@ def _item(planner: Planner, item: exp.Expr, env: Env, alone: bool = False) -> Fr
     """One item, or joins in parentheses."""
     if isinstance(item, exp.Subquery) and _holds_from_items(item.this):
         if item.args.get("alias"):
-            raise not_understood("an alias on joins in parentheses", item)
+            return FromGroup.of(plan_source(planner, _as_query(item), env, alone))
         return _parenthesised(planner, item.this, env)
     if isinstance(item, (exp.Table, exp.Subquery)) and item.args.get("joins"):
         return _parenthesised(planner, item, env)
     return FromGroup.of(plan_source(planner, item, env, alone))
+
+
+def _as_query(item: exp.Subquery) -> exp.Subquery:
+    """``(a JOIN b …) AS j`` as DuckDB reads it: ``(SELECT * FROM a JOIN b …) AS j``."""
+    inner = item.this.copy()
+    query = exp.select("*").from_(inner)
+    query.set("joins", inner.args.get("joins"))
+    inner.set("joins", None)
+    whole = item.copy()
+    whole.set("this", query)
+    return whole
 
 
 def _holds_from_items(inner: exp.Expr) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from cdme_adapter.capture.plan import LevelCheck, LevelGroup, LevelKey, LevelTree, Port, RelationInfo
-from cdme_adapter.capture.rules.subquery import nested_queries
+from cdme_adapter.capture.rules.subquery import may_try, nested_queries
 from cdme_adapter.capture.scope import FromGroup, Visible, sides
 from cdme_adapter.capture.sqltext import text
 
@@ -200,7 +200,7 @@ def _read(parts: Sequence[exp.Expr], groups: Sequence[FromGroup]) -> _Conjuncts 
         if edge is not None and _fits(found.edges, edge):
             found.edges.append(edge)
             continue
-        other = _Part(place, members, text(part), not nested_queries(part))
+        other = _Part(place, members, text(part), may_try(part))
         (found.own if len(members) == 1 else found.breaking).append(other)
     return found
 

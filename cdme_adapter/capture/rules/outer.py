@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from cdme_adapter.capture.rules.recursion import is_recursive
 from cdme_adapter.capture.scope import Env, Visible
 
 if TYPE_CHECKING:
@@ -131,13 +132,17 @@ class Outer:
 
     def _own_cte(self, item: exp.Expr, name: str) -> exp.CTE | None:
         part: exp.Expr | None = item
+        inside: set[int] = set()
         while part is not None:
             with_ = part.args.get("with_")
             for cte in with_.expressions if with_ is not None else ():
+                if id(cte) in inside and not is_recursive(cte):
+                    break  # it sees those before it, and not itself
                 if cte.alias_or_name.lower() == name:
                     return cte  # type: ignore[no-any-return]
             if part is self.query:
                 return None
+            inside.add(id(part))
             part = part.parent
         return None
 

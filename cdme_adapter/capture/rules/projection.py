@@ -152,6 +152,8 @@ def settle_names(select: exp.Select, visible: tuple[Visible, ...]) -> exp.Select
 def _whole_row(column: exp.Column, visible: tuple[Visible, ...]) -> None:
     """``t`` as a value: a struct of its columns, without the hidden ones."""
     found = next(v for v in visible if v.alias.lower() == column.name.lower())
+    if not found.hidden:
+        return  # it shows what the user's own row shows
     top: exp.Expr = column
     while top.parent is not None and not isinstance(top.parent, exp.Select):
         top = top.parent

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from cdme_adapter.capture.rules.files import file_of
 from cdme_adapter.capture.rules.macros import table_macro
+from cdme_adapter.capture.rules.recursion import is_recursive
 from cdme_adapter.capture.rules.shape import has_window
 from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind
 from cdme_adapter.capture.scope import Cte, Env
@@ -51,6 +52,8 @@ class _Reader:
     known: dict[int, set[Read]] = field(default_factory=dict)
     """By common table expression; one that is being read has nothing more to say."""
     kept: list[Cte] = field(default_factory=list)
+    steps: dict[int, Env] = field(default_factory=dict)
+    """By recursive CTE: the names that its step sees, itself among them."""
     called: set[str] = field(default_factory=set)
     """Macros that were looked into; what one reads it reads in the role of its first call."""
 
@@ -83,8 +86,8 @@ class _Reader:
         for one in with_.expressions:
             name = one.alias_or_name.lower()
             cte = Cte(one.this, (), dict(env), "", 0)
-            if with_.args.get("recursive"):
-                cte.env[name] = cte
+            if is_recursive(one):
+                self.steps[id(cte)] = {**cte.env, name: cte}
             self.kept.append(cte)
             env[name] = cte
         return env
@@ -168,8 +171,17 @@ class _Reader:
         if id(cte) not in self.known:
             self.kept.append(cte)
             self.known[id(cte)] = set()
-            self.known[id(cte)] = self.query(cte.query, cte.env)
+            self.known[id(cte)] = self._body(cte)
         return self.known[id(cte)]
+
+    def _body(self, cte: Cte) -> set[Read]:
+        """What a CTE reads; its own name is that of a recursion in the right arm of its UNION alone."""
+        step = self.steps.get(id(cte))
+        if step is None:
+            return self.query(cte.query, cte.env)
+        step = self._with(cte.query, step)
+        base = self.query(cte.query.this, self._with(cte.query, cte.env))
+        return base | self.query(cte.query.expression, step) | self._limits(cte.query, step)
 
     def _function(self, node: exp.Expr, env: Env) -> set[Read]:
         """A function in FROM."""

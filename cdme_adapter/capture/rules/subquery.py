@@ -17,6 +17,7 @@ from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.rules.called import calls_of
 from cdme_adapter.capture.rules.lookups import CONJUNCT, Around, look_up, look_up_call
 from cdme_adapter.capture.rules.macros import table_macro
+from cdme_adapter.capture.rules.recursion import is_recursive
 from cdme_adapter.capture.rules.shape import blocks, is_volatile
 from cdme_adapter.capture.scope import Cte, Env
 from cdme_adapter.capture.sqltext import INNER, not_understood, parse, render, touch, with_text
@@ -25,6 +26,8 @@ from cdme_adapter.provenance import Exactness, Role
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
+_Names = dict[str, list[tuple[exp.Expr, "_Names"]]]
+"""The CTEs that a part of a query sees: their bodies, each with the names that it sees itself."""
 _FREE_FUNCTIONS = (exp.GenerateSeries, exp.Unnest, exp.Explode)
 
 
@@ -58,11 +61,22 @@ def predicate_kind(conjunct: exp.Expr) -> tuple[Kind, Role] | None:
     found = isinstance(bare, exp.Exists) or (isinstance(bare, exp.In) and bare.args.get("query"))
     if not (found or every or some):
         return None
-    if some and not nested_queries(bare.expression):
-        return None
+    if (some or every) and not nested_queries(bare.expression):
+        return None  # of a list: no record stands behind it
     if negated != every:
         return Kind.ANTI_JOIN, Role.GUARD
     return Kind.SEMI_JOIN, Role.INDIRECT
+
+
+def may_try(conjunct: exp.Expr) -> bool:
+    """Whether a conjunct can stand under TRY: DuckDB reads ``= ANY (list)`` as a subquery, too.
+
+    >>> [may_try(parse(f"SELECT {sql}").selects[0]) for sql in ("a > 1", "a = ANY([1])", "a <> ALL([1])")]
+    [True, False, False]
+    """
+    if nested_queries(conjunct) or conjunct.find(exp.Any, exp.All) is not None:
+        return False
+    return not any(str(call.this).lower() in ("all", "some") for call in conjunct.find_all(exp.Anonymous))
 
 
 def settle_subqueries(
@@ -116,13 +130,12 @@ def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], froze
     """The stored relations that a query reads, and the columns that it can see of its own."""
     if any(is_volatile(part, planner.catalog) for part in query.find_all(exp.Func)):
         raise not_understood("a volatile function in a subquery", query)
-    own = {cte.alias_or_name.lower() for with_ in query.find_all(exp.With) for cte in with_.expressions}
     relations: set[str] = set()
     columns: set[str] = {c.alias_or_name.lower() for q in query.find_all(exp.Query) for c in q.selects}
-    for table in _read(query):
-        if not isinstance(table, exp.Table):
+    for table, own in _read(query):
+        if not isinstance(table, exp.Table) or isinstance(table.this, _FREE_FUNCTIONS):
             continue
-        if isinstance(table.this, _FREE_FUNCTIONS) or (not table.db and table.name.lower() in own):
+        if not table.db and table.name.lower() in own:
             continue
         found, names = _reads_table(planner, table, env)
         relations |= found
@@ -133,7 +146,7 @@ def _reads(planner: Planner, query: exp.Expr, env: Env) -> tuple[set[str], froze
 def _read_by_macros(planner: Planner, query: exp.Expr, env: Env) -> set[str]:
     """What the macros read that are called anywhere in a query."""
     relations: set[str] = set()
-    for call in _read(query):
+    for call, _ in _read(query):
         name = str(call.this).lower() if isinstance(call, exp.Anonymous) else ""
         if not name or not planner.catalog.is_macro(name):
             continue
@@ -150,22 +163,31 @@ def own_names(planner: Planner, query: exp.Expr, env: Env) -> frozenset[str]:
     return _reads(planner, query, env)[1]
 
 
-def _read(query: exp.Expr) -> Iterator[exp.Expr]:
-    """Every part of a query, without the CTEs that it defines and never reads."""
-    bodies = {
-        cte.alias_or_name.lower(): cte.this
-        for with_ in query.find_all(exp.With)
-        for cte in with_.expressions
-    }
-    seen: set[str] = set()
-    todo: list[exp.Expr] = [query]
-    while todo:
-        for part in todo.pop().walk(prune=lambda node: isinstance(node, exp.With)):
-            yield part
-            name = part.name.lower() if isinstance(part, exp.Table) and not part.db else ""
-            if name in bodies and name not in seen:
-                seen.add(name)
-                todo.append(bodies[name])
+def _read(query: exp.Expr) -> Iterator[tuple[exp.Expr, _Names]]:
+    """Every part of a query with the CTEs that it sees, without those that nothing reads.
+
+    Inside its own definition, the step of a recursion apart, a name is that of something else.
+    """
+    seen: set[int] = set()
+
+    def visit(node: exp.Expr, names: _Names) -> Iterator[tuple[exp.Expr, _Names]]:
+        with_ = node.args.get("with_")
+        for cte in with_.expressions if with_ is not None else ():
+            name, outside = cte.alias_or_name.lower(), names
+            names = {**outside, name: [(cte.this, outside)]}
+            if is_recursive(cte):
+                names[name] = [(cte.this.this, outside), (cte.this.expression, names)]
+        yield node, names
+        for child in node.iter_expressions():
+            if child is not with_:
+                yield from visit(child, names)
+        name = node.name.lower() if isinstance(node, exp.Table) and not node.db else ""
+        for body, within in names.get(name, ()):
+            if id(body) not in seen:
+                seen.add(id(body))
+                yield from visit(body, within)
+
+    return visit(query, {})
 
 
 def _reads_table(planner: Planner, table: exp.Table, env: Env) -> tuple[set[str], frozenset[str]]:
@@ -195,6 +217,7 @@ def bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
     needed: dict[str, Cte] = {}
     own = query.args.get("with_")
     hidden = {cte.alias_or_name.lower() for cte in own.expressions} if own is not None else set()
+    _refuse_two(query, hidden & set(env))
 
     def need(part: exp.Expr, names: Env) -> None:
         for table in part.find_all(exp.Table):
@@ -218,6 +241,14 @@ def bring_ctes(planner: Planner, query: exp.Expr, env: Env) -> None:
         recursive = bool(own.args.get("recursive"))
     query.set("with_", exp.With(expressions=brought, recursive=recursive))
     touch(query)
+
+
+def _refuse_two(query: exp.Expr, names: set[str]) -> None:
+    """Raise UnsupportedConstruct where a query means by one name its own CTE and one around it."""
+    for table, own in _read(query) if names else ():
+        name = table.name.lower() if isinstance(table, exp.Table) and not table.db else ""
+        if name in names and name not in own:
+            raise not_understood(f"two CTEs called {name}, one inside the other", table)
 
 
 def _as_stage(planner: Planner, cte: Cte) -> bool:

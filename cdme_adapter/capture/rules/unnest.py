@@ -59,7 +59,10 @@ def join_unnest(planner: Planner, left: FromGroup, join: exp.Join, kind: str) ->
     joined = f"{left.sql} {word} {text(item)}{tail}"
     alias = item.args.get("alias")
     names = tuple(c.name for c in alias.args.get("columns") or ()) if alias else ()
-    visible = Visible((alias.name if alias else "") or "unnest", names or None)
+    name = (alias.name if alias else "") or "unnest"
+    if not names and len(item.expressions) == 1 and not item.args.get("offset"):
+        names = (name,)  # ``UNNEST(tags) AS tag`` names its column, too
+    visible = Visible(name, names or None)
     if kind != "LEFT":
         clause = planner.clause(Kind.UNNEST, as_written(item), item)
         if left.ports:

@@ -40,8 +40,22 @@ def split_unnest(planner: Planner, select: exp.Select, env: Env) -> Scope | None
     made = made or bool(select.args.get("qualify"))
     if not unnests(select) or not made or any(select.args.get(part) for part in _AFTER):
         return None
+    select = _with_names(select)
     outer = _before_groups(select) if _is_key(select) else _after_all(planner, select)
     return planner.query(outer, env) if outer is not None else None
+
+
+def _with_names(select: exp.Select) -> exp.Select:
+    """A copy in which ``unnest(tags)`` has the name that DuckDB gives it, where that is certain."""
+    named = select.copy()
+    for item in named.expressions:
+        lists = _arguments(item) if unnests_in(item)[:1] == [item] else []
+        if len(lists) == 1 and isinstance(lists[0], exp.Column):
+            parts = lists[0].parts
+            if all(isinstance(part, exp.Identifier) and not part.quoted for part in parts):
+                shown = ".".join(part.name for part in parts)
+                item.replace(exp.alias_(item.copy(), f"unnest({shown})", quoted=True))
+    return named
 
 
 def _is_key(select: exp.Select) -> bool:
@@ -171,6 +185,8 @@ def _stars(part: exp.Expr) -> list[exp.Expr]:
 def _give(inner: exp.Select, given: dict[str, str], part: exp.Expr) -> None:
     """Let ``inner`` give an expression, and the outer query take it from there."""
     written = as_written(part)
+    if "'" not in written and '"' not in written:
+        written = written.lower()
     if written not in given:
         given[written] = f"{_COLUMN}{len(given)}"
         inner.append("expressions", exp.alias_(part.copy(), given[written]))

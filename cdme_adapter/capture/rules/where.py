@@ -12,6 +12,7 @@ from cdme_adapter.capture.rules.levels import level_checks
 from cdme_adapter.capture.rules.lookups import Around
 from cdme_adapter.capture.rules.shape import flag_clause, is_volatile
 from cdme_adapter.capture.rules.subquery import (
+    may_try,
     nested_queries,
     predicate_kind,
     settle_subqueries,
@@ -74,7 +75,7 @@ def _check_in_order(planner: Planner, parts: list[exp.Expr], clauses: list[int],
         if place < len(parts) and predicate_kind(parts[place]) is None:
             continue
         if start < place:
-            plain = tuple(not nested_queries(part) for part in parts[start:place])
+            plain = tuple(may_try(part) for part in parts[start:place])
             before, run = tuple(shown[:start]), tuple(shown[start:place])
             numbers, source = tuple(clauses[start:place]), _source(group, parts[start:place], start)
             planner.check(CaseCheck(numbers, names, source, run, plain, group.single, before))

@@ -27,9 +27,10 @@ def plan_whole(planner: Planner, query: exp.Expr, env: Env, reason: UnsupportedC
     Raises ``reason`` again where it is not certain which relations the query reads.
     """
     body = query.copy()
-    consult(planner, body, env, reason)
+    found = consult(planner, body, env, reason)
     bring_ctes(planner, body, env)
-    planner.degrade(reason)
+    if found:  # else nothing is lost: no record of any relation is behind its rows
+        planner.degrade(reason)
     return planner.keep(Scope(text(body), None, ()))
 
 
