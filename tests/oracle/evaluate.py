@@ -55,7 +55,7 @@ class _Rewriter:
         if isinstance(node, exp.Column):
             free = node.table or node.name not in self.bound
             return self._column(node) if free else node
-        if isinstance(node, exp.Any | exp.All):
+        if isinstance(node, exp.Any | exp.All) and isinstance(node.this.unnest(), exp.Query):
             raise OracleError("ANY or ALL outside a comparison")
         if subquery.is_subquery(node):
             found = subquery.value(self.context, node, self.columns, self.rows)

@@ -14,8 +14,10 @@ MOST = 200
 
 
 def is_recursive(body: exp.Expr, name: str) -> bool:
-    """Whether a CTE reads itself."""
-    return any(table.name.lower() == name for table in body.find_all(exp.Table))
+    """Whether a CTE reads itself; elsewhere than in a step its name is that of something else."""
+    if not isinstance(body, exp.Union):
+        return False
+    return any(table.name.lower() == name and not table.db for table in body.expression.find_all(exp.Table))
 
 
 def iterated(context: Context, name: str, cte: Cte) -> Relation:
@@ -26,7 +28,7 @@ def iterated(context: Context, name: str, cte: Cte) -> Relation:
     found = context.run(body.this)
     rows, edges, last = list(found.rows), found.edges, found
     for _ in range(MOST):
-        seen = replace(last, edges=frozenset())
+        seen = replace(last, columns=found.columns, edges=frozenset())
         step = replace(context, ctes={**context.ctes, name: replace(cte, table=seen)})
         last = step.run(body.expression)
         edges |= last.edges

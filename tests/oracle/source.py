@@ -56,6 +56,9 @@ def read(context: Context, node: exp.Expr) -> Relation:
     if isinstance(node, exp.Table):
         return _table(context, node)
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery):
+        if node.args.get("alias"):
+            alias = alias_of(node)
+            return context.run(_selected(node)).renamed(alias.table, alias.columns)
         return context.session.joined(context, node.this, node.this.args.get("joins") or [])
     if isinstance(node, exp.Subquery):
         alias = alias_of(node)
@@ -66,13 +69,26 @@ def read(context: Context, node: exp.Expr) -> Relation:
         return context.run(node).renamed(alias.table, alias.columns)
     if isinstance(node, exp.Lateral):
         alias = alias_of(node)
+        if isinstance(node.this, exp.Unnest):
+            return _unnest(context, node.this, alias)
         return context.run(node.this).renamed(alias.table, alias.columns)
     if isinstance(node, exp.Unnest):
-        return _unnest(context, node)
+        return _unnest(context, node, alias_of(node, "unnest"))
     raise OracleError(f"FROM {type(node).__name__}")
 
 
 _BARE: dict[int, tuple[exp.Expr, exp.Expr]] = {}
+
+
+def _selected(node: exp.Subquery) -> exp.Expr:
+    """``(a JOIN b)`` under an alias as ``SELECT * FROM a JOIN b``; the same item each time."""
+    if id(node) not in _BARE:
+        inner = node.this.copy()
+        query = exp.select("*").from_(inner, copy=False)
+        query.set("joins", inner.args.get("joins"))
+        inner.set("joins", None)
+        _BARE[id(node)] = node, query
+    return _BARE[id(node)][1]
 
 
 def _without_pivots(node: exp.Expr) -> exp.Expr:
@@ -189,12 +205,12 @@ def _macro(function: exp.Expr) -> exp.Expr:
     return _body(function.sql("duckdb"))
 
 
-def _unnest(context: Context, node: exp.Unnest) -> Relation:
-    """UNNEST over what the outer row lends."""
-    alias = alias_of(node, "unnest")
+def _unnest(context: Context, node: exp.Unnest, alias: Alias) -> Relation:
+    """UNNEST over what the outer row lends; one alias names its column, too."""
     lists = [evaluate(context, part, [], [Row(())]) for part in node.expressions]
     provs = [found.provs[0] for found in lists]
-    columns = [Column("unnest", None, element_type(found.type)) for found in lists]
+    named = alias.table if len(lists) == 1 and not node.args.get("offset") else None
+    columns = [Column(named or "unnest", None, element_type(found.type)) for found in lists]
     rows = [Row(values) for values in zip_longest([found.values[0] for found in lists])]
     if node.args.get("offset"):
         columns.append(Column("ordinality", None, "BIGINT"))

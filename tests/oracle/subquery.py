@@ -88,6 +88,8 @@ def predicate(node: exp.Expr) -> Predicate | None:
     if isinstance(node, exp.In) and node.args.get("query") is not None:
         return Predicate(node.args["query"], _operands(node.this))
     if isinstance(node, COMPARISONS) and isinstance(node.expression, exp.Any | exp.All):
+        if not isinstance(node.expression.this.unnest(), exp.Query):
+            return None  # of a list: an expression like any other
         every = isinstance(node.expression, exp.All)
         return Predicate(node.expression.this, _operands(node.this), type(node), every)
     return None

@@ -66,6 +66,9 @@ def predicate(make: Maker, scope: Scope, depth: int = 1) -> str:
         return f"{left} IS {make.pick(['NOT ', 'NOT ', ''])}NULL"
     if form == 6:
         members = ", ".join(make.some(LITERALS[kind]))
+        if make.chance(25):
+            make.uses("any or all of a list")
+            return f"{left} {make.pick(['= ANY', '<> ALL', '>= ANY', '<= ALL'])} ([{members}])"
         return f"{left} {make.pick(['', 'NOT '])}IN ({members})"
     if form == 7 and depth > 0:
         return f"({predicate(make, scope, depth - 1)} OR {predicate(make, scope, depth - 1)})"

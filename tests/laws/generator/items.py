@@ -1,8 +1,9 @@
-"""FROM items that no record is behind: VALUES and generate_series."""
+"""FROM items that are no table by its name: VALUES, series, macros, a CTE with its table's name."""
 
 from __future__ import annotations
 
-from tests.laws.generator.maker import Maker, Source
+from tests.laws.generator.expressions import predicate
+from tests.laws.generator.maker import Maker, Source, scope_of
 from tests.laws.generator.schema import Col
 
 
@@ -28,3 +29,21 @@ def table_macro(make: Maker) -> Source:
     arguments = make.pick(["0, 1", "1, 2", "2, 0", "least := 0, most := 2"])
     first = make.tables[0]
     return Source(f"between_a({arguments}) AS {alias}", alias, first.cols, first.key)
+
+
+def recursive_series(make: Maker) -> Source:
+    """Numbers that a recursion makes of nothing."""
+    alias, name = make.fresh("q"), make.fresh("r")
+    step = f"SELECT a + 1 FROM {name} WHERE a < {make.number(0, 2)}"
+    sql = f"WITH RECURSIVE {name}(a) AS (SELECT 0 UNION ALL {step}) SELECT a FROM {name}"
+    return Source(f"({sql}) AS {alias}", alias, (Col("a", "int"),), ("a",))
+
+
+def namesake(make: Maker) -> Source:
+    """A CTE that has the name of the table that it reads."""
+    alias, first = make.fresh("q"), make.pick(make.tables)
+    inside = Source(first.name, first.name, first.cols)
+    body = f"SELECT * FROM {first.name} WHERE {predicate(make, scope_of(inside), 0)}"
+    recursive = make.pick(["", "RECURSIVE "])
+    sql = f"WITH {recursive}{first.name} AS ({body}) SELECT * FROM {first.name}"
+    return Source(f"({sql}) AS {alias}", alias, first.cols, first.key)

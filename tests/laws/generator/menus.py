@@ -89,5 +89,11 @@ FULL = Menu(
         "scalar subquery with limit": subqueries.scalar_first,
         "predicate subquery in case": subqueries.case_exists,
     },
-    {"values": items.values, "series": items.series, "table macro": items.table_macro},
+    {
+        "values": items.values,
+        "series": items.series,
+        "table macro": items.table_macro,
+        "recursive series": items.recursive_series,
+        "a cte with its table's name": items.namesake,
+    },
 )

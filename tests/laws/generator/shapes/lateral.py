@@ -38,16 +38,19 @@ def unnest_from(make: Maker, depth: int) -> Query:
     left = make.source(depth)
     values = _list(make, left)
     alias = make.fresh("q")
-    right = Source("", alias, (Col("x", "int"),))
-    form = make.pick(
-        [
-            ", unnest({}) AS {}(x)",
-            " CROSS JOIN unnest({}) AS {}(x)",
-            " LEFT JOIN unnest({}) AS {}(x) ON true",
-        ]
-    )
+    forms = [
+        ", {}unnest({}) AS {}",
+        " CROSS JOIN {}unnest({}) AS {}",
+        " LEFT JOIN {}unnest({}) AS {} ON true",
+    ]
+    column = make.pick([alias, "x"])
+    right = Source("", alias, (Col(column, "int"),))
+    if column == alias:
+        make.uses("unnest under one name")
+    shown = alias if column == alias else f"{alias}(x)"
+    form = make.pick(forms).format(make.pick(["", "LATERAL "]), values, shown)
     scope = scope_of(left, right)
-    return projected(make, scope, left.sql + form.format(values, alias), where(make, scope))
+    return projected(make, scope, left.sql + form, where(make, scope))
 
 
 def unnest_select(make: Maker, depth: int) -> Query:
