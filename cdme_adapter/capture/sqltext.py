@@ -18,6 +18,7 @@ DIALECT = "duckdb"
 _TEXT = "cdme_text"
 _LINE = "cdme_line"
 _SHOWN = "cdme_shown"
+_VALUES = "cdme_values"
 INNER = "cdme_inner"
 """On a nested query: the names of columns that are its own, not its surroundings'."""
 
@@ -56,6 +57,12 @@ class _Parser(DuckDBParser):
             item.this.meta.pop(_TEXT, None)
         return item
 
+    def _values_to_select(self, values: exp.Values) -> exp.Select:
+        """sqlglot wraps VALUES that stand for a query in one; it is printed as it was written."""
+        select: exp.Select = super()._values_to_select(values)
+        select.meta[_VALUES] = True
+        return select
+
 
 def _keeps_text(name: str) -> Callable[..., exp.Expr | None]:
     parse_part = getattr(DuckDBParser, name)
@@ -88,6 +95,16 @@ class _Generator(DuckDBGenerator):
         if not any(expression.args.get(k) for k in ("method", "side", "kind", "on", "using")):
             return f", {self.sql(expression, 'this')}"
         return str(super().join_sql(expression, join_op))
+
+    def select_sql(self, expression: exp.Select) -> str:
+        """``VALUES …`` where that was written and nothing was added to it."""
+        given = [name for name, value in expression.args.items() if value]
+        if expression.meta.get(_VALUES) and sorted(given) == ["expressions", "from_"]:
+            values = expression.args["from_"].this.copy()
+            if isinstance(values, exp.Values) and expression.is_star and len(expression.expressions) == 1:
+                values.set("alias", None)
+                return str(self.sql(values))
+        return str(super().select_sql(expression))
 
     def sql(self, expression: Any, key: str | None = None, comment: bool = True) -> str:
         """``expression`` (or its argument ``key``) as SQL."""

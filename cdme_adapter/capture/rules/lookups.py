@@ -212,12 +212,12 @@ def _key_sql(parts: list[exp.Expr]) -> str:
 
 def _asked(query: exp.Expr, conjunct: bool) -> _Asked | None:
     """How the surroundings ask a subquery; None where it is not known."""
-    part = query.parent
+    inner, part = query, query.parent
     while isinstance(part, (exp.Subquery, exp.Paren)):
-        part = part.parent
+        inner, part = part, part.parent
     if isinstance(part, exp.Exists) or part is None:
         return _Asked()
-    if isinstance(part, exp.In):
+    if isinstance(part, exp.In) and inner.arg_key == "query":  # else it is one value of a list
         return _compared(part.this, "=", conjunct)
     if isinstance(part, (exp.Any, exp.All)):
         comparison = part.parent

@@ -74,7 +74,7 @@ def may_try(conjunct: exp.Expr) -> bool:
     >>> [may_try(parse(f"SELECT {sql}").selects[0]) for sql in ("a > 1", "a = ANY([1])", "a <> ALL([1])")]
     [True, False, False]
     """
-    if nested_queries(conjunct) or conjunct.find(exp.Any, exp.All) is not None:
+    if nested_queries(conjunct) or conjunct.find(exp.Any, exp.All, exp.Values) is not None:
         return False
     return not any(str(call.this).lower() in ("all", "some") for call in conjunct.find_all(exp.Anonymous))
 
