@@ -69,7 +69,7 @@ def predicate_kind(conjunct: exp.Expr) -> tuple[Kind, Role] | None:
 
 
 def may_try(conjunct: exp.Expr) -> bool:
-    """Whether a conjunct can stand under TRY: DuckDB reads ``= ANY (list)`` as a subquery, too.
+    """Whether a conjunct can stand under TRY: DuckDB reads ``= ANY (list)`` and VALUES as subqueries.
 
     >>> [may_try(parse(f"SELECT {sql}").selects[0]) for sql in ("a > 1", "a = ANY([1])", "a <> ALL([1])")]
     [True, False, False]
