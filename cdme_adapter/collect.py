@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ Answer = dict[str, Any]
 
 def collect(
     project_dir: str | None, profiles_dir: str | None, target: str | None, database: str | None,
-    keep_runs: int | None, dry_run: bool,
+    keep_runs: int | None, dry_run: bool, attach: Sequence[str] = (),
 ) -> Answer:  # fmt: skip
     """Clean the databases that hold a cdme schema and can be written; what went, by database.
 
@@ -30,7 +31,7 @@ def collect(
     else:
         project = read_project(project_dir, profiles_dir, target)
         keep = keep_runs or _configured(project.root)
-    con = connect(project, writable=True)
+    con = connect(project.with_files(attach), writable=True)
 
     def execute(sql: str) -> list[Any]:
         return list(con.execute(sql).fetchall())

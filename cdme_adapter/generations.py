@@ -232,7 +232,7 @@ class Generations:
         }
         missing = [name for name in declared if name.lower() not in there]
         if missing:
-            self._drop(report, f"the key column {missing[0]} is not in {relation}")
+            self._drop(report, f"the key column {missing[0]} is not in {_shown(relation)}")
             return ()
         names = tuple(there[name.lower()] for name in declared)
         columns = ", ".join(quote(name) for name in names)
@@ -241,7 +241,8 @@ class Generations:
             f"SELECT count(*), count(DISTINCT ({columns})), count(*) FILTER ({nulls}) FROM {relation}"
         )[0]
         if null or distinct != total:
-            self._drop(report, f"the key ({columns}) of {relation} is not unique and not null")
+            why = f"has NULL in {null:,} rows" if null else f"has {distinct:,} values in {total:,} rows"
+            self._drop(report, f"the key ({', '.join(names)}) of {_shown(relation)} {why}")
             return ()
         return names
 
@@ -265,3 +266,8 @@ class Generations:
         pairs = ", ".join(f"{literal(name)}, {value}" for name, value in values.items())
         json = f"json_object({pairs})::VARCHAR"
         return f"(SELECT {ordinal} AS ordinal, {json} AS key FROM {relation})"
+
+
+def _shown(relation: str) -> str:
+    """A relation as a message names it: no quotes, and not as the delta that dbt builds first."""
+    return relation.replace('"', "").removesuffix("__dbt_tmp")

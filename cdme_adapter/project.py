@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,15 @@ class Project:
     def manifest_path(self) -> Path:
         """Where dbt writes the manifest."""
         return self.target_path / "manifest.json"
+
+    def with_files(self, given: Sequence[str]) -> Project:
+        """With more files attached, each given as ``NAME=FILE``, or as ``FILE`` of that name.
+
+        >>> nothing = Project(Path(), "", Path(), "", "")
+        >>> [one.alias for one in nothing.with_files(["raw=/data/2.duckdb", "/data/x.duckdb"]).attach]
+        ['raw', 'x']
+        """
+        return replace(self, attach=(*self.attach, *map(_attachment, given)))
 
 
 @dataclass(frozen=True)
@@ -235,6 +244,13 @@ def _attachments(root: Path, output: Mapping[str, Any]) -> list[Attachment]:
         alias = given.get("alias") or Path(path).name.split(".")[0]
         found.append(Attachment(path if kind else _database_path(root, path), str(alias), kind))
     return found
+
+
+def _attachment(given: str) -> Attachment:
+    name, sign, path = given.partition("=")
+    if not sign or "/" in name:
+        name, path = Path(given).name.split(".")[0], given
+    return Attachment(path, name)
 
 
 def _yaml(path: Path, remedy: str) -> dict[str, Any]:

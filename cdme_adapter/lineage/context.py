@@ -96,12 +96,17 @@ class Context:
         """The table of a generation's relation; an error where there is nothing to ask."""
         table = self.table(generation)
         if table is None:
+            there = self.store.rows(
+                "SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = lower(?)",
+                [generation.database],
+            )
             raise QuestionError(
                 f"{generation.relation} is not in the database as"
                 f" {generation.database}.{generation.schema}.{generation.name}",
                 code="RELATION_GONE",
-                remedy="run dbt again, or ask without --where",
-            )
+                remedy="run dbt again, or ask without --where" if there[0][0] or not generation.database
+                else f"give its database: --attach {generation.database}=FILE",
+            )  # fmt: skip
         return table
 
     def stale(self, node: Node) -> Stale:

@@ -1,4 +1,9 @@
-"""Why a record became several: model by model on its way, the other records that met one of its kind."""
+"""Why a record became several: model by model on its way, the other records that met one of its kind.
+
+Where a model groups and several records stand behind one of its groups, each met somebody there, and not
+always this record: the cause says ``grouped``. Where nobody met it, the model itself makes several of one
+(it reads a relation twice, or unnests): the cause is the model, with what it made.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +35,24 @@ def causes(
     ``reached`` has the ordinals of what descends from the record, by node, the record's own first.
     """
     found: list[dict[str, Any]] = []
-    for node, ordinals in reached.items():
+    for at, (node, ordinals) in enumerate(reached.items()):
         for edge, following in hops.get(node, []):
             several = _several(ctx, scratch, edge, ordinals[:_FOLLOWED])
-            if several is not None:
-                found += _met(ctx, scratch, edge, following, *several)
+            if several is None:
+                continue
+            met = _met(ctx, scratch, edge, following, *several)
+            if not met and at:
+                shown = ctx.show(following, several[1][:_SHOWN])
+                met = [_cause(following, following, several[1], shown, itself=False, grouped=False)]
+            found += met
     return found
 
 
 def _several(
-    ctx: Context, scratch: Scratch, edge: Edge, ordinals: list[int]
+    ctx: Context, scratch: Scratch, edge: Edge, ordinals: list[int], forward: bool = True
 ) -> tuple[int, list[int]] | None:
-    """The first of some records that an edge leads to several of the model, and those."""
-    parts = Walk(ctx.graph, scratch, forward=True).hop(each(scratch, ordinals), edge)
+    """The first of some records that an edge leads to several others, and those."""
+    parts = Walk(ctx.graph, scratch, forward=forward).hop(each(scratch, ordinals), edge)
     for at, ordinal in enumerate(ordinals):
         outputs = {found for part in parts for found in ordinals_of(ctx, part, at)}
         if len(outputs) > 1:
@@ -71,9 +81,10 @@ def _met(
     """
     met = []
     layer = Layer.of({0: outputs}, {0: 0})
+    joins = _only_joins(ctx, node.relation)
     for other, parent in ctx.graph.parents(node):
         itself = other.input == edge.input
-        if other.role is not Role.DIRECT or (itself and not _joins_itself(ctx, node.relation)):
+        if other.role is not Role.DIRECT or (itself and not joins):
             continue
         parts = Walk(ctx.graph, scratch).hop(layer, other)
         found = sorted(
@@ -81,17 +92,25 @@ def _met(
         )
         if len(found) > (0 if itself else 1):
             shown = ctx.show(parent, found[:_SHOWN])
-            met.append({
-                "model": node.relation,
-                "relation": parent.relation,
-                "count": len(found),
-                "itself": itself,
-                "records": [shown[o] for o in found[:_SHOWN]],
-            })  # fmt: skip
+            grouped = not joins and _several(ctx, scratch, other, outputs[:_FOLLOWED], False) is not None
+            met.append(_cause(node, parent, found, shown, itself, grouped))
     return met
 
 
-def _joins_itself(ctx: Context, model: str) -> bool:
-    """Whether records of one relation can only meet in a join: nothing groups them."""
+def _cause(
+    model: Node, cause: Node, found: list[int], shown: Mapping[int, Any], itself: bool, grouped: bool
+) -> dict[str, Any]:
+    return {
+        "model": model.relation,
+        "relation": cause.relation,
+        "count": len(found),
+        "itself": itself,
+        "grouped": grouped,
+        "records": [shown[o] for o in found[:_SHOWN]],
+    }
+
+
+def _only_joins(ctx: Context, model: str) -> bool:
+    """Whether records can only meet in a join: nothing groups them."""
     shape = shape_of(ctx.manifest, model)
     return shape.readable and shape.row_by_row and bool(shape.reads)

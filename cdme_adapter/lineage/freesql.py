@@ -6,6 +6,7 @@ something made of them, is masked. Where a query cannot be followed, all of its 
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Any
 
@@ -17,6 +18,9 @@ from cdme_adapter.store.reader import literal, quote
 
 _BY_NAME = re.compile(r"\b(query|query_table|sql_auto_complete|\w+_scan|scan_\w+)\s*\(", re.I)
 """Functions that read relations which the text does not name."""
+_NO_TABLE = re.compile(r'Table with name "?([^"\s]+)"? does not exist')
+_COLUMNS = re.compile(r'Candidate (?:bindings|tables):[ :]*((?:"[^"]+"(?:, )?)+)')
+"""The names, never values, that the engine finds nearest."""
 
 
 def run_sql(ctx: Context, query: str, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
@@ -39,8 +43,9 @@ def run_sql(ctx: Context, query: str, limit: int = DEFAULT_LIMIT) -> dict[str, A
         count = int(ctx.store.rows(f"SELECT count(*) FROM {origin}")[0][0])
     except duckdb.Error as error:
         personal = ctx.masking.anything
-        said = ctx.masking.message(error) if personal else str(error).split("\n\n")[0]
-        raise QuestionError(said, code="BAD_SQL") from error
+        said = ctx.masking.message(error) if personal else str(error).splitlines()[0]
+        remedy = _nearest(ctx, str(error))
+        raise QuestionError(said, code="BAD_SQL", remedy=remedy) from error
     return {
         "columns": [{"name": c.name, "type": c.type} for c in columns],
         "count": count,
@@ -52,6 +57,22 @@ def run_sql(ctx: Context, query: str, limit: int = DEFAULT_LIMIT) -> dict[str, A
             for row in rows
         ],
     }  # fmt: skip
+
+
+def _nearest(ctx: Context, message: str) -> str:
+    """The real names nearest to one that the engine does not know; "" where it says something else."""
+    names: list[str] = []
+    if table := _NO_TABLE.search(message):
+        known = ctx.store.rows(
+            "SELECT table_name FROM duckdb_tables()"
+            " WHERE NOT internal AND NOT starts_with(table_name, '__cdme')"
+            " UNION SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
+        )
+        wanted = table[1].split(".")[-1].lower()
+        names = difflib.get_close_matches(wanted, [str(row[0]) for row in known], n=2)
+    elif columns := _COLUMNS.search(message):
+        names = re.findall(r'"([^"]+)"', columns[1])
+    return f"did you mean {' or '.join(names)}?" if names else ""
 
 
 def masked_query(ctx: Context, query: str) -> str:

@@ -82,8 +82,10 @@ def nearest_remedy(wanted: str, names: Mapping[str, Iterable[str]]) -> str:
     """
     by_name = {name: key for key, said in names.items() for name in (key, *said)}
     near = difflib.get_close_matches(wanted, sorted(by_name), n=9, cutoff=0.6)
-    one_each = list({by_name[name]: name for name in reversed(near)}.values())[::-1][:3]
-    if one_each:
-        return f"did you mean {' or '.join(one_each)}?"
+    best: dict[str, str] = {}
+    for name in near:  # the nearest first: a relation is named by the nearest of its names
+        best.setdefault(by_name[name], name)
+    if best:
+        return f"did you mean {' or '.join(list(best.values())[:3])}?"
     shown = ", ".join(sorted(names)[:10])
     return f"known are: {shown}" if shown else "nothing is known yet: run `dbt build` first"

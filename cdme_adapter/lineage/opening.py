@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cdme_adapter.errors import ConfigError, StoreReadOnlyError
 from cdme_adapter.lineage.api import Questions
-from cdme_adapter.project import Manifest, Project, project_of_file, read_project
+from cdme_adapter.project import Attachment, Manifest, Project, project_of_file, read_project
 from cdme_adapter.store.reader import literal, quote
 
+_SUFFIXES = (".duckdb", ".db", ".ddb")
 _HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
 
 
@@ -22,15 +24,20 @@ def open_questions(
     *,
     database: str | None = None,
     manifest: str | None = None,
+    attach: Sequence[str] = (),
     show_pii: bool = False,
 ) -> Questions:
     """The questions over a dbt project, or over a database file and a manifest.
+
+    ``attach`` names more files that the models read or wrote, each as ``NAME=FILE``, or as ``FILE`` where
+    the file is called as the database is. Beside a file of its own, such files are found where they lie.
 
     >>> open_questions("demo/flights").ledger()["status"]  # doctest: +SKIP
     'COMPLETE'
     """
     if database is None:
         project = read_project(project_dir, profiles_dir, target)
+        project = project.with_files(attach)
         path = Path(manifest) if manifest else project.manifest_path
         nodes = Manifest.read(path) if manifest or path.exists() else Manifest()
         target_path: Path | None = project.target_path
@@ -38,6 +45,8 @@ def open_questions(
         nodes = Manifest.read(Path(manifest)) if manifest else Manifest()
         project, target_path = project_of_file(database, nodes), None
         project = replace(project, database_name=_own_name(project) or project.database_name)
+        project = project.with_files(attach)
+        project = replace(project, attach=(*project.attach, *_beside(project, nodes)))
     return Questions(connect(project), nodes, target_path=target_path, frozen=True, show_pii=show_pii)
 
 
@@ -59,6 +68,23 @@ def _own_name(project: Project) -> str | None:
     finally:
         con.close()
     return str(rows[0][0]) if rows else None
+
+
+def _beside(project: Project, manifest: Manifest) -> list[Attachment]:
+    """The other databases of a manifest, where they lie beside the file that is asked.
+
+    A file of that name with something else in it answers nothing wrongly: fingerprints call it stale.
+    """
+    have = {project.database_name.lower(), *(one.alias.lower() for one in project.attach)}
+    others = {node.database for node in manifest.nodes.values() if node.database}
+    folder = Path(project.database_path).parent
+    found = []
+    for name in sorted(one for one in others if one.lower() not in have):
+        files = (folder / f"{name}{suffix}" for suffix in _SUFFIXES)
+        path = next((file for file in files if file.exists()), None)
+        if path is not None:
+            found.append(Attachment(str(path), name))
+    return found
 
 
 def connect(project: Project, writable: bool = False) -> Any:

@@ -247,7 +247,17 @@ def _selected(
     except CdmeError:
         raise
     except Exception as error:
-        raise predicate_error(table, where or order, error) from error
+        text = order_by if order_by and not _binds(store, table, order_by) else where
+        raise predicate_error(table, text or order, error) from error
+
+
+def _binds(store: Store, table: Table, expression: str) -> bool:
+    """Whether an expression over a table's columns is one at all."""
+    try:
+        store.rows(f"SELECT (\n{expression}\n) FROM {table.source} LIMIT 0")
+    except Exception:
+        return False
+    return True
 
 
 def predicate_error(table: Table, text: str, error: Exception) -> QuestionError:

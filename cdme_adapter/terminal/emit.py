@@ -26,7 +26,7 @@ def command(common: Common, timeout: float | None, discard: bool, refused: bool)
         project = project_of_file(common.database, Manifest())
     else:
         project = read_project(common.project_dir, common.profiles_dir, common.target)
-    con = connect(project, writable=True)
+    con = connect(project.with_files(common.attach), writable=True)
     try:
         answer = emit_waiting(lambda sql: list(con.execute(sql).fetchall()), timeout, discard, refused)
     finally:

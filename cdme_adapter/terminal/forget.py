@@ -34,6 +34,7 @@ def command(common: Common, relation: str, where: str) -> None:
         project = read_project(common.project_dir, common.profiles_dir, common.target)
         path = Path(common.manifest) if common.manifest else project.manifest_path
         manifest = Manifest.read(path) if path.exists() else Manifest()
+    project = project.with_files(common.attach)
     folder = Path(common.profiles_dir) if common.profiles_dir else project.root
     con = connect(project, writable=True)
     try:

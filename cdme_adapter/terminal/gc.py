@@ -24,8 +24,9 @@ def command(common: Common, dry_run: bool, keep_runs: int | None) -> None:
     from cdme_adapter.collect import collect
 
     answer = collect(
-        common.project_dir, common.profiles_dir, common.target, common.database, keep_runs, dry_run
-    )
+        common.project_dir, common.profiles_dir, common.target, common.database, keep_runs, dry_run,
+        common.attach,
+    )  # fmt: skip
     emit(common.output, answer, _lines, _rows)
 
 

@@ -25,6 +25,7 @@ class Common:
     target: str | None = None
     database: str | None = None
     manifest: str | None = None
+    attach: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     limit: int = 20
@@ -41,8 +42,11 @@ class Common:
             self.target,
             database=self.database,
             manifest=self.manifest,
+            attach=self.attach,
             show_pii=self.show_pii,
         )
+        if self.database and not self.manifest and not self.show_pii:
+            click.echo("without --manifest no column is known to be personal: none is masked", err=True)
         context = click.get_current_context()
         context.call_on_close(questions.close)
         context.call_on_close(progress.hide)
@@ -62,6 +66,10 @@ _OPTIONS = (
     click.option("--target", "-t", help="The output of the profile."),
     click.option("--database", help="Ask this DuckDB file instead of a project's."),
     click.option("--manifest", help="The manifest.json to go with it."),
+    click.option(
+        "--attach", multiple=True, metavar="[NAME=]FILE",
+        help="Another DuckDB file that models read or wrote; found by itself beside --database.",
+    ),
     click.option("--select", "-s", multiple=True, help="Only these nodes."),
     click.option("--exclude", multiple=True, help="Not these nodes."),
     click.option(

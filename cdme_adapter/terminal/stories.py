@@ -87,9 +87,16 @@ def _arrived(record: dict[str, Any], model: str) -> str:
     outputs = record["outputs"] or {}
     count = outputs.get("count") or 0
     said = f"in {plural(count, 'record')} of {model}" if count else f"in rows of {model} of earlier runs"
-    causes = [
-        f"{short(cause['relation'])} has {_met(cause)} for it ({_keys(cause)})"
-        + (f" in {short(cause['model'])}" if short(cause["model"]) != model else "")
-        for cause in outputs.get("fan_out") or []
-    ]
+    causes = [_cause(cause, model) for cause in outputs.get("fan_out") or []]
     return said + (f", because {' and '.join(causes)}" if causes else "")
+
+
+def _cause(cause: dict[str, Any], target: str) -> str:
+    """Who made several records of one; where a model groups, no more than with whom it stands there."""
+    relation, model = short(cause["relation"]), short(cause["model"])
+    if relation == model:
+        return f"{model} makes {plural(cause['count'], 'record')} of one ({_keys(cause)})"
+    if cause["grouped"]:
+        return f"{model} groups it with {plural(cause['count'], 'record')} of {relation} ({_keys(cause)})"
+    where = "" if model == target else f" in {model}"
+    return f"{relation} has {_met(cause)} for it ({_keys(cause)}){where}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
+import pytest
 
-from cdme_adapter.lineage.opening import connect
+from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.opening import connect, open_questions
 from cdme_adapter.project import Attachment, Project
 from cdme_adapter.store.reader import Store
 from tests.questions.conftest import World
@@ -42,6 +45,38 @@ def test_a_trace_and_an_explanation_go_across(tmp_path: Path) -> None:
         assert classes == ["filtered", "filtered", "unaccounted", "contributed"]
         assert questions.impact("src", "id = 3")["totals"][1]["relation"] == B
         assert len(questions.context().store.schemas) == 2
+
+
+def test_a_file_alone_finds_the_others_beside_it(tmp_path: Path) -> None:
+    """By their names in the manifest; elsewhere they are attached by hand."""
+    two_databases(tmp_path)
+    manifest = tmp_path / "manifest.json"
+    places = {SRC: "one", A: "one", B: "two"}
+    manifest.write_text(json.dumps({
+        "nodes": {key: {"name": key[-1], "schema": "main", "database": place, "resource_type": "model"}
+                  for key, place in places.items() if key != SRC},
+        "sources": {SRC: {"name": "src", "source_name": "raw", "schema": "main", "database": "one",
+                          "identifier": "src"}},
+    }))  # fmt: skip
+    file = str(tmp_path / "two.duckdb")
+    with open_questions(database=file, manifest=str(manifest)) as questions:
+        assert rows(entries(questions.trace("b"))[SRC, "direct"]) == [3]
+        assert questions.impact("src", "id = 3")["totals"][1]["relation"] == B
+
+    moved = tmp_path / "away" / "moved.duckdb"
+    moved.parent.mkdir()
+    (tmp_path / "one.duckdb").rename(moved)
+    with open_questions(database=file, manifest=str(manifest), attach=[f"one={moved}"]) as questions:
+        assert questions.impact("src", "id = 3")["totals"][1]["relation"] == B
+
+
+def test_a_database_that_is_not_at_hand_is_named(world: World) -> None:
+    world.relation(SRC, "SELECT i AS id FROM range(4) r(i)")
+    world.relation(A, "SELECT * FROM src", parents=[SRC])
+    world.edge(A, SRC, [(0, 0), (1, 1), (2, 2), (3, 3)])
+    world.con.execute("UPDATE cdme.store_generations SET database = 'elsewhere' WHERE relation = ?", [SRC])
+    with pytest.raises(QuestionError, match="--attach elsewhere=FILE"):
+        world.questions().impact("src", "id = 3")
 
 
 def test_a_store_that_is_frozen_is_read_once(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 
 from cdme_adapter.errors import QuestionError
 from cdme_adapter.terminal.stories import story
+from tests.questions.test_cli import schema
 
 SRC, LOOKUP = "source.p.raw.src", "source.p.raw.lookup"
 A, B, C, D = "model.p.a", "model.p.b", "model.p.c", "model.p.d"
@@ -246,6 +248,55 @@ def test_fan_out_further_down_is_named_where_it_happened(world: Any) -> None:
     (cause,) = second["outputs"]["fan_out"]
     assert (cause["model"], cause["relation"], cause["count"]) == (B, LOOKUP, 2)
     assert [r["key"]["rowid"] for r in cause["records"]] == [1, 2]
+
+
+def test_what_stands_in_a_group_is_not_said_to_have_met_the_record(world: Any) -> None:
+    """The customer bought in two months; of the three orders in them one is another customer's."""
+    sql = "select o.month, count(*) as n from orders o join src c on o.c = c.id group by o.month"
+    world.relation(SRC, "SELECT i AS id FROM range(2) r(i)")
+    world.relation(LOOKUP, "SELECT * FROM (VALUES (0, 1), (0, 2), (1, 2)) t(c, month)")
+    world.relation(A, "SELECT * FROM (VALUES (1, 1), (2, 2)) t(month, n)", parents=[SRC, LOOKUP],
+                   compiled_code=sql)  # fmt: skip
+    world.edge(A, SRC, [(0, 0), (1, 0), (1, 1)])
+    world.edge(A, LOOKUP, [(0, 0), (1, 1), (1, 2)])
+    answer = world.questions().explain("a", SRC, "id = 0")
+    jsonschema.validate(answer, schema("explain"))
+    (cause,) = answer["records"][0]["outputs"]["fan_out"]
+    assert (cause["relation"], cause["count"], cause["grouped"]) == (LOOKUP, 3, True)
+    assert story(answer["records"][0], answer) == (
+        "in 2 records of a, because a groups it with 3 records of raw.lookup (rowid=0; rowid=1; rowid=2)"
+    )
+
+
+def test_a_group_elsewhere_in_the_model_does_not_hide_who_met(world: Any) -> None:
+    """As with weather of an hour that the clocks repeated, beside a CTE that counts departures."""
+    sql = ("with n as (select hour, count(*) as n from src group by hour)"
+           " select * from src join n using (hour) join lookup using (hour)")  # fmt: skip
+    world.relation(SRC, "SELECT 'h1' AS hour")
+    world.relation(LOOKUP, "SELECT 'h1' AS hour, i AS reading FROM range(2) r(i)")
+    world.relation(
+        A, "SELECT * FROM src JOIN lookup USING (hour)", parents=[SRC, LOOKUP], compiled_code=sql
+    )
+    world.edge(A, SRC, [(0, 0), (1, 0)])
+    world.edge(A, LOOKUP, [(0, 0), (1, 1)])
+    answer = world.questions().explain("a", SRC)
+    assert story(answer["records"][0], answer) == (
+        "in 2 records of a, because raw.lookup has 2 records for it (rowid=0; rowid=1)"
+    )
+
+
+def test_a_model_that_reads_a_relation_twice_makes_two_of_one(world: Any) -> None:
+    sql = "select id from a union all select id from a where id = 1"
+    world.relation(SRC, "SELECT i AS id FROM range(2) r(i)")
+    world.relation(A, "SELECT id FROM src", parents=[SRC])
+    world.edge(A, SRC, [(0, 0), (1, 1)])
+    world.relation(B, sql, parents=[A], compiled_code=sql)
+    world.edge(B, A, [(0, 0), (1, 1), (2, 1)])
+    answer = world.questions().explain("b", SRC, "id = 1")
+    jsonschema.validate(answer, schema("explain"))
+    assert story(answer["records"][0], answer) == (
+        "in 2 records of b, because b makes 2 records of one (rowid=1; rowid=2)"
+    )
 
 
 def test_names_are_followed_through_views_and_ctes(world: Any) -> None:

@@ -88,3 +88,15 @@ def test_nothing_is_masked_where_nothing_is_declared(world: Any) -> None:
     world.relation(SRC, "SELECT 1 AS id, 'ann@x.org' AS email", fingerprint="f")
     answer = world.questions().sql("FROM src")
     assert answer["rows"] == [[1, "ann@x.org"]] and answer["masked"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "remedy"),
+    [("FROM srk", "did you mean src?"), ("SELECT s.emial FROM src s", "did you mean email"),
+     ("SELECT lound FROM a", "did you mean loud"), ("SELECT 1 +", "")],
+)  # fmt: skip
+def test_a_misspelt_name_is_answered_with_the_nearest(people: Any, query: str, remedy: str) -> None:
+    with pytest.raises(QuestionError) as raised:
+        people.questions().sql(query)
+    assert raised.value.remedy.startswith(remedy)
+    assert bool(raised.value.remedy) == bool(remedy)

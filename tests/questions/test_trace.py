@@ -326,6 +326,8 @@ def test_names(world: Any) -> None:
     assert questions.trace("c", to="raw.src")["records"][0]["witnesses"][0]["relation"] == SRC
     with pytest.raises(QuestionError, match="did you mean"):
         questions.trace("model.p.cc")
+    with pytest.raises(QuestionError, match=r"did you mean raw\.src"):
+        questions.trace("c", to="raw.srx")
 
 
 def test_predicates_that_cannot_be_evaluated(world: Any) -> None:
@@ -333,6 +335,8 @@ def test_predicates_that_cannot_be_evaluated(world: Any) -> None:
     questions = world.questions()
     with pytest.raises(QuestionError, match="did you mean id"):
         questions.trace("a", "idd = 1")
+    with pytest.raises(QuestionError, match="`nix`"):
+        questions.trace("a", "id = 1", order_by="nix")
     with pytest.raises(QuestionError):
         questions.trace("a", "id = = 1")
     with pytest.raises(QuestionError):
