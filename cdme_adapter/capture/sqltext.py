@@ -50,17 +50,6 @@ class _Parser(DuckDBParser):
     and then meanings; what the user wrote is repeated verbatim instead.
     """
 
-    def _parse_cte(self) -> exp.CTE | None:
-        """``AS (VALUES …)`` is printed as it is; the tree has ``SELECT * FROM (VALUES …) AS _values``."""
-        cte: exp.CTE | None = super()._parse_cte()
-        from_ = cte.this.args.get("from_") if cte is not None else None
-        if cte is not None and from_ is not None and isinstance(from_.this, exp.Values):
-            values = from_.this.copy()
-            if values.alias == "_values" and _TEXT not in cte.this.meta:
-                values.set("alias", None)
-                with_text(cte.this, render(values))
-        return cte
-
     def _parse_lateral(self) -> exp.Lateral | None:
         """The text of ``LATERAL UNNEST(…) AS t`` holds the alias, which is the lateral item's by now."""
         item: exp.Lateral | None = super()._parse_lateral()
