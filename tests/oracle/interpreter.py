@@ -11,11 +11,11 @@ import sqlglot
 from sqlglot import exp
 
 from tests.oracle.context import Context, Session
-from tests.oracle.evaluate import evaluate
+from tests.oracle.evaluate import Evaluated, evaluate
 from tests.oracle.join import joined
 from tests.oracle.limit import limited
 from tests.oracle.macros import with_macros
-from tests.oracle.model import Column, Edge, OracleError, Relation, Row, frozen
+from tests.oracle.model import Column, Edge, OracleError, Prov, Relation, Row, frozen
 from tests.oracle.names import expand
 from tests.oracle.scalar import Scalars
 from tests.oracle.select import select
@@ -96,7 +96,7 @@ def _finished(context: Context, relation: Relation, node: exp.Expr) -> Relation:
 
 
 def _values(context: Context, node: exp.Values) -> Relation:
-    """VALUES: tuples that no record is behind."""
+    """VALUES: tuples that no record is behind, but for what subqueries in them read."""
     lines = [
         [evaluate(context, part, [], [Row(())]) for part in line.expressions] for line in node.expressions
     ]
@@ -114,8 +114,18 @@ def _values(context: Context, node: exp.Values) -> Relation:
                 for line in lines
             ]
         )
-    rows = [Row(tuple(column[i] for column in values)) for i in range(len(lines))]
-    return Relation(columns, rows)
+    rows = [Row(tuple(column[i] for column in values), _behind(lines[i])) for i in range(len(lines))]
+    return Relation(
+        columns, rows, frozenset(edge for line in lines for part in line for edge in part.edges)
+    )
+
+
+def _behind(parts: list[Evaluated]) -> Prov:
+    """What the subqueries of one tuple of VALUES looked at."""
+    found = Prov()
+    for part in parts:
+        found |= part.provs[0]
+    return found
 
 
 def explain(connection: duckdb.DuckDBPyConnection, sql: str) -> Explained:

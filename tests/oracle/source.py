@@ -156,14 +156,14 @@ def _inlined(
 
 
 def _table_function(context: Context, node: exp.Table) -> Relation:
-    """generate_series and range: records that nothing is behind."""
+    """generate_series and range: records that nothing is behind, but for what subqueries read."""
     function = node.this
     if isinstance(function, exp.Values):
         alias = alias_of(node)
         return context.run(function).renamed(alias.table, alias.columns)
-    found = context.session.files(function)
-    if found is not None:
-        name, relation = found
+    files = context.session.files(function)
+    if files is not None:
+        name, relation = files
         context.session.reads.setdefault(name, set()).add((context.path, id(node)))
         alias = alias_of(node, function.sql("duckdb").split("(")[0].lower())
         return relation.renamed(alias.table, alias.columns)
@@ -175,11 +175,13 @@ def _table_function(context: Context, node: exp.Table) -> Relation:
         return inside.run(body).renamed(alias.table, alias.columns)
     if not isinstance(function, exp.GenerateSeries):
         raise OracleError(f"table function {function.sql('duckdb')}")
-    values = evaluate(context, function, [], [Row(())]).values[0]
+    found = evaluate(context, function, [], [Row(())])
+    values, prov = found.values[0], found.provs[0]
     name = "range" if function.args.get("is_end_exclusive") else "generate_series"
     alias = alias_of(node, name)
-    rows = [Row((value,)) for value in values or []]
-    return Relation([Column(name, None, "BIGINT")], rows).renamed(alias.table, alias.columns)
+    rows = [Row((value,), prov) for value in values or []]
+    columns = [Column(name, None, "BIGINT")]
+    return Relation(columns, rows, found.edges).renamed(alias.table, alias.columns)
 
 
 @cache

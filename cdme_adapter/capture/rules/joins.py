@@ -177,7 +177,8 @@ def _names_inside(planner: Planner, item: exp.Subquery, env: Env) -> frozenset[s
 
 def _looking_left(planner: Planner, left: FromGroup, join: exp.Join, kind: str, env: Env) -> FromGroup:
     if isinstance(join.this, exp.Unnest):
-        return join_unnest(planner, left, join, kind)
+        around = None if _beside_outer(join) else Around(left.visible)  # padded rows asked nothing
+        return join_unnest(planner, left, join, kind, around, env)
     return planner.lateral(left, join, kind, _shown(join), env)
 
 

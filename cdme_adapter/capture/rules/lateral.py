@@ -17,7 +17,7 @@ from cdme_adapter.capture.rules.group import lists
 from cdme_adapter.capture.rules.once import SURVIVORS, evaluated_once, refuse_if_unknown
 from cdme_adapter.capture.rules.select import Prepared
 from cdme_adapter.capture.rules.shape import has_limit, has_window, is_distinct, is_grouped
-from cdme_adapter.capture.rules.subquery import nested_queries
+from cdme_adapter.capture.rules.subquery import nested_queries, settle_subqueries
 from cdme_adapter.capture.rules.unnest import unnests
 from cdme_adapter.capture.scope import Env, FromGroup, Visible
 from cdme_adapter.capture.sqltext import (
@@ -49,7 +49,7 @@ def join_lateral(
     if condition is not None and condition.sql().upper() != "TRUE":
         raise not_understood("a condition on LATERAL", join)
     if isinstance(item, exp.Table):
-        return _function(planner, left, item, kind, shown)
+        return _function(planner, left, item, kind, shown, env)
     alias = item.args["alias"].name if item.args.get("alias") else ""
     query = item.this.unnest() if isinstance(item, exp.Lateral) else item.this
     if not isinstance(query, exp.Select) or query.args.get("with_") or not alias:
@@ -204,11 +204,14 @@ def _limit(planner: Planner, inner: _Inner, query: exp.Select, left: FromGroup) 
     return f" LIMIT {text(value)}"
 
 
-def _function(planner: Planner, left: FromGroup, item: exp.Table, kind: str, shown: str) -> FromGroup:
+def _function(
+    planner: Planner, left: FromGroup, item: exp.Table, kind: str, shown: str, env: Env
+) -> FromGroup:
     """A table function of columns on the left (a series, json_each): it makes rows, reads none."""
     alias = item.args.get("alias")
     names = tuple(c.name for c in alias.args.get("columns") or ()) if alias else ()
     name = (alias.name if alias else "") or render(item.this).split("(", 1)[0].strip().lower()
     visible = Visible(name, names or None)
     shown = shown or as_written(item)
+    settle_subqueries(planner, item, env)
     return _joined(planner, left, text(item), kind, shown, (visible,), (), item)[0]

@@ -10,13 +10,23 @@ from sqlglot import exp
 from cdme_adapter import plugins
 from cdme_adapter.capture.plan import HIDDEN, MACRO, ConsultedInput, Node, Port, RelationInfo
 from cdme_adapter.capture.rules.files import file_alias, file_of, kept
-from cdme_adapter.capture.rules.lookups import keys_source
+from cdme_adapter.capture.rules.lookups import Around, keys_source
 from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.shape import blocks
+from cdme_adapter.capture.rules.subquery import nested_queries, settle_subqueries
 from cdme_adapter.capture.rules.unpivot import unpivot_of, unpivoted_item
 from cdme_adapter.capture.rules.whole import plan_whole, whole_item
 from cdme_adapter.capture.scope import Cte, Env, Source, Thin, Visible
-from cdme_adapter.capture.sqltext import functions, not_understood, parse, quote, render, text, touch
+from cdme_adapter.capture.sqltext import (
+    functions,
+    not_understood,
+    own_nodes,
+    parse,
+    quote,
+    render,
+    text,
+    touch,
+)
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.provenance import Role
 
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 _TABLE_ARGS = {"this", "db", "catalog", "alias"}
 _SERIES = frozenset({"range", "generate_series"})
 _SUBQUERY_ARGS = {"this", "alias"}
+_ASKED = "cdme_asked"
 
 
 def plan_source(planner: Planner, item: exp.Expr, env: Env, alone: bool) -> Source:
@@ -49,9 +60,9 @@ def _source(planner: Planner, item: exp.Expr, env: Env) -> Source:
         _refuse_extras(item, _SUBQUERY_ARGS)
         return _derived(planner, item, env)
     if isinstance(item, exp.Values):
-        return _values(item)
+        return _values(planner, item, env)
     if isinstance(item, exp.Unnest):
-        return _generated(item)
+        return _generated(planner, item, env)
     raise not_understood(f"{item.key.upper()} in FROM", item)
 
 
@@ -66,11 +77,11 @@ def _table(planner: Planner, item: exp.Table, env: Env) -> Source:
     if isinstance(item.this, (exp.GenerateSeries, exp.GenerateDateArray)) or (
         isinstance(item.this, exp.Anonymous) and str(item.this.this).lower() in _SERIES
     ):
-        return _generated(item)
+        return _generated(planner, item, env)
     if isinstance(item.this, exp.Values):
         values = item.this.copy()
         values.set("alias", item.args.get("alias"))
-        return _values(values)
+        return _values(planner, values, env)
     files = file_of(planner, item, env)
     if files is not None:
         alias, columns = _alias_of(item)
@@ -222,11 +233,15 @@ def _thin(node: Node, port: Port, alias: str) -> Thin | None:
     return Thin(sql, frozenset(shown.lower() for shown, _ in node.fetch.kept))
 
 
-def _values(item: exp.Values) -> Source:
-    """VALUES: records that no input made (``generated``)."""
+def _values(planner: Planner, item: exp.Values, env: Env) -> Source:
+    """VALUES: records that no input made (``generated``), but for what subqueries in them read."""
+    if _asks(item):
+        return _asking(planner, item, env, "valueslist")
     alias, columns = _alias_of(item)
     bare = item.copy()
     bare.set("alias", None)
+    # What one of several rows asks is nothing to the others: a superset then.
+    settle_subqueries(planner, bare, env, around=Around(()) if len(bare.expressions) == 1 else None)
     rows = bare.expressions
     width = len(rows[0].expressions) if rows and isinstance(rows[0], exp.Tuple) else 1
     names = columns + tuple(f"col{n}" for n in range(len(columns), width))
@@ -235,13 +250,31 @@ def _values(item: exp.Values) -> Source:
     return _named(body, alias or "valueslist", columns, names, ())
 
 
-def _generated(item: exp.Expr) -> Source:
-    """A series or a list of constants: records that no input made."""
-    if any(True for _ in item.find_all(exp.Column)):
+def _generated(planner: Planner, item: exp.Expr, env: Env) -> Source:
+    """A series or a list of constants: records that no input made, but for what subqueries read."""
+    if any(isinstance(part, exp.Column) for part in own_nodes(item)):
         raise not_understood(f"a table function of columns: {render(item)[:60]}", item)
+    if _asks(item):
+        return _asking(planner, item, env, planner_name(item))
+    item = item.copy()
+    settle_subqueries(planner, item, env, around=Around(()))
     alias, columns = _alias_of(item)
     visible = Visible(alias or planner_name(item), columns or None)
     return Source(text(item), (visible,), ())
+
+
+def _asks(item: exp.Expr) -> bool:
+    """Whether subqueries stand in an item that is no derived table yet."""
+    return _ASKED not in item.meta and bool(nested_queries(item))
+
+
+def _asking(planner: Planner, item: exp.Expr, env: Env, name: str) -> Source:
+    """An item with subqueries as ``(SELECT * FROM item) AS name``: its own rows read them, and no others
+    that a join puts in their place."""
+    inner = item.copy()
+    inner.meta[_ASKED] = True
+    query = exp.select("*").from_(inner, copy=False)
+    return _from_query(planner, query, env, _alias_of(item)[0] or name, ())
 
 
 def planner_name(item: exp.Expr) -> str:

@@ -9,7 +9,9 @@ from sqlglot import exp
 
 from cdme_adapter.accounting import Kind
 from cdme_adapter.capture.plan import Port, StepCheck
-from cdme_adapter.capture.scope import FromGroup, Visible
+from cdme_adapter.capture.rules.lookups import Around
+from cdme_adapter.capture.rules.subquery import settle_subqueries
+from cdme_adapter.capture.scope import Env, FromGroup, Visible
 from cdme_adapter.capture.sqltext import as_written, not_understood, own_nodes, text
 
 if TYPE_CHECKING:
@@ -46,7 +48,9 @@ def check_unnest(
         planner.check(StepCheck(clause, names, reach, evidence))
 
 
-def join_unnest(planner: Planner, left: FromGroup, join: exp.Join, kind: str) -> FromGroup:
+def join_unnest(
+    planner: Planner, left: FromGroup, join: exp.Join, kind: str, around: Around | None, env: Env
+) -> FromGroup:
     """UNNEST in FROM, of lists of the records to its left."""
     if kind not in ("INNER", "CROSS", "LEFT"):
         raise not_understood(f"{kind} JOIN UNNEST", join)
@@ -54,6 +58,8 @@ def join_unnest(planner: Planner, left: FromGroup, join: exp.Join, kind: str) ->
     condition = join.args.get("on")
     if join.args.get("using") or (condition is not None and condition.sql().upper() != "TRUE"):
         raise not_understood("a condition on UNNEST", join)
+    shown = as_written(item)
+    settle_subqueries(planner, item, env, around=around)
     word = "LEFT JOIN" if kind == "LEFT" else "CROSS JOIN"
     tail = " ON TRUE" if kind == "LEFT" else ""
     joined = f"{left.sql} {word} {text(item)}{tail}"
@@ -64,7 +70,7 @@ def join_unnest(planner: Planner, left: FromGroup, join: exp.Join, kind: str) ->
         names = (name,)  # ``UNNEST(tags) AS tag`` names its column, too
     visible = Visible(name, names or None)
     if kind != "LEFT":
-        clause = planner.clause(Kind.UNNEST, as_written(item), item)
+        clause = planner.clause(Kind.UNNEST, shown, item)
         if left.ports:
             inside = "WHERE {port} IN (SELECT i FROM {cur})"
             reach = f"SELECT DISTINCT {{port}} AS i FROM {joined} {inside}"
