@@ -28,6 +28,8 @@ def projections(select: exp.Select, visible: tuple[Visible, ...]) -> list[str]:
 
 def _projection(item: exp.Expr, visible: tuple[Visible, ...]) -> str:
     star = _star(item)
+    if star is not None or expands(item):
+        _refuse_two_rowids(item, visible)
     if expands(item):
         return text(without_hidden(item, visible))
     if star is None:
@@ -42,6 +44,17 @@ def _projection(item: exp.Expr, visible: tuple[Visible, ...]) -> str:
     copied.set("except_", kept + [exp.column(name) for name in hidden])
     touch(copied)
     return text(item)
+
+
+def _refuse_two_rowids(item: exp.Expr, visible: tuple[Visible, ...]) -> None:
+    """Raise UnsupportedConstruct where a star may hold a column called rowid beside DuckDB's own.
+
+    What keeps the one out of the star would keep the other out, too.
+    """
+    found = _of_star(item, visible)
+    own = any("rowid" in v.hidden for v in found)
+    if own and any(v.columns is None or "rowid" in map(str.lower, v.columns) for v in found):
+        raise not_understood("a star over a column called rowid, beside a row id", item)
 
 
 def _star(item: exp.Expr) -> exp.Star | None:
