@@ -193,6 +193,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             info = run.nodes.by_id.get(node.unique_id)
             if info is not None:
                 run.prepare(info.database)
+                self._cdme_go_live(run)
                 if info.database in run.unusable:
                     self._cdme_say_unusable(info.database, run.unusable[info.database])
                     return context
@@ -217,7 +218,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         """A database that is not DuckDB's own holds no account: said once, and nothing is claimed."""
         self.connections.warn_once(
             f"[STORE_KIND] the database {database} is of the kind {kind}, in which CDME keeps no account: "
-            "its models are built as dbt-duckdb builds them, and are not in the ledger"
+            "its models are built as dbt-duckdb builds them, and are in the ledger as not captured"
         )
 
     # -- the statement that builds the table -----------------------------------------------------

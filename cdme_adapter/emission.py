@@ -17,7 +17,7 @@ from cdme_adapter.config import parse_config
 from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.errors import Place
-from cdme_adapter.nodes import Outcome
+from cdme_adapter.nodes import Outcome, as_text
 from cdme_adapter.store.chain import chained_schemas
 from cdme_adapter.store.untold import forget_untold, untold
 from cdme_adapter.store.writer import StoreWriter
@@ -32,6 +32,11 @@ class Early:
 
     def __init__(self, execute: Execute) -> None:
         self.backlog: list[Any] = []
+        self.live: Any = None
+        self.database = ""
+        """Whose outbox has the beginnings that were told."""
+        self._lock = threading.Lock()
+        self._over = False
         self._thread: threading.Thread | None = None
         if is_configured():
             self._thread = threading.Thread(target=self._begin, args=(execute,), daemon=True)
@@ -44,14 +49,55 @@ class Early:
         except Exception:
             return  # what waits goes out at the end, or says then why not
 
+    def go_live(
+        self, execute: Execute, database: str, run: Any, starts: Any, manifest: Any, root: str
+    ) -> None:
+        """Tell what begins from here on; the client is loaded on the thread that does it."""
+        if self._thread is None or self.database:
+            return
+        self.database = database
+        self._hearing = threading.Thread(
+            target=self._live, args=(execute, run, starts, manifest, root), daemon=True
+        )
+        self._hearing.start()
+
+    def _live(self, execute: Execute, run: Any, starts: Any, manifest: Any, root: str) -> None:
+        try:
+            assert self._thread is not None
+            self._thread.join()
+            facts = import_module("cdme_adapter.emit.facts").project_facts
+            live = import_module("cdme_adapter.emit.live").Live(
+                execute, StoreWriter(execute, self.database).schema, run.run_id, starts, run.selected,
+                lambda: facts(manifest, root),
+            )  # fmt: skip
+        except Exception:
+            return  # the end of the run tells of it all
+        live.ready = self._ready
+        with self._lock:
+            if not self._over:
+                self.live = live
+                live.start()
+
+    def _ready(self) -> bool:
+        """Whether what waited has gone out, once that is known."""
+        backlog = list(self.backlog)
+        for one in backlog:
+            one.thread.join()
+        return not any(one.thread.problem or one.thread.doubted for one in backlog)
+
     def finish(self, execute: Execute, seconds: float) -> str:
         """Note what was sent; what is in the way of sending more, if anything is."""
+        began = time.monotonic()
         if self._thread is not None:
             self._thread.join()
+        with self._lock:
+            self._over = True
+        held = self.live.finish(seconds) if self.live is not None else ""
+        seconds = max(0.0, seconds - (time.monotonic() - began))
         stopped = [one.finish(execute, seconds) for one in self.backlog]
         alive = any(one.thread.is_alive() for one in self.backlog)
         self.backlog = []
-        return next((done.problem for done in stopped if done.problem), "") if alive else ""
+        return held or (next((done.problem for done in stopped if done.problem), "") if alive else "")
 
 
 @dataclass(frozen=True)
@@ -68,6 +114,7 @@ class Teller:
 
     def tell(self, ledgers: Sequence[Mapping[str, Any]]) -> None:
         """Keep the events of these ledgers and send what waits, for as long as the project allows."""
+        began = time.monotonic()
         try:
             from cdme_adapter.emit.facts import project_facts
             from cdme_adapter.emit.publish import keep_events, send_waiting
@@ -80,7 +127,9 @@ class Teller:
             earlier = [one for one in untold(self.execute) if one["run_id"] not in told]
             keep_events(self.execute, store.schema, [*earlier, *ledgers], facts, config.emit.schemas)
             forget_untold(self.execute)
-            done = self._send(send_waiting, config.emit.timeout)
+            # What making them took is part of what a run may be held up, whatever it may be.
+            left = max(config.emit.timeout / 4, config.emit.timeout - (time.monotonic() - began))
+            done = self._send(send_waiting, left)
         except Exception as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             self.say(f"[EMIT_FAILED] no OpenLineage events: {first}")
@@ -114,7 +163,7 @@ def ledger_of_outcomes(
     interrupted = isinstance(failure, (KeyboardInterrupt, SystemExit))
     states = {"pass": "passed", "success": "committed", "warn": "warned", "skipped": "skipped"}
     status = "FAILED" if failure or any(o.failed for o in outcomes.values()) else "COMPLETE"
-    now = _text(dt.datetime.now(dt.timezone.utc))
+    now = as_text(dt.datetime.now(dt.timezone.utc))
     return {
         "run_id": run_id,
         "command": command,
@@ -131,13 +180,9 @@ def ledger_of_outcomes(
                 "materialized": o.node.partition(".")[0],
                 "message": o.message,
                 "failures": o.failures,
-                "started_at": o.started_at and _text(o.started_at),
-                "finished_at": o.finished_at and _text(o.finished_at),
+                "started_at": o.started_at and as_text(o.started_at),
+                "finished_at": o.finished_at and as_text(o.finished_at),
             }
             for o in outcomes.values()
         ],
     }
-
-
-def _text(time: Any) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"

@@ -148,3 +148,8 @@ class Nodes:
         if configured or node is None:
             return configured
         return node.tested_key or node.unique_key
+
+
+def as_text(time: Any) -> str:
+    """A time as ledgers and events write it."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"

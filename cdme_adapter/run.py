@@ -62,6 +62,7 @@ class Run:
     telling: bool = False
     """Whether somebody is told of the run's events after it."""
     _prepared: list[str] = field(default_factory=list)
+    _refused: dict[str, Exception] = field(default_factory=dict)
     generations: Generations = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,27 +77,60 @@ class Run:
                 self.generations.keys[node.id] = names
 
     def prepare(self, database: str) -> None:
-        """Make the cdme schema of a database and the run's row in it, once."""
+        """Make the cdme schema of a database and the run's row in it, once.
+
+        With the first come those of all that was selected: a node that never begins is in the ledger.
+        """
         with self.lock:
+            if database in self._refused:
+                raise self._refused[database]
             if database in self._prepared or database in self.unusable:
                 return
-            kind = kind_of(self.side, database)
-            if kind != "duckdb":
-                self.unusable[database] = kind
-                return
-            store = StoreWriter(self.side, database)
+            self._prepare(database)
+            others = self._homes() - {database, *self._prepared, *self.unusable, *self._refused}
+            for other in sorted(others):
+                try:
+                    self._prepare(other)
+                except Exception as error:  # said where its first node begins
+                    self._refused[other] = error
+            if others and self._prepared:
+                first = StoreWriter(self.side, self._prepared[0])
+                first.planned(self.run_id, self._planned(first.database))
+
+    def _homes(self) -> set[str]:
+        """The databases in which selected nodes lie."""
+        known = (self.nodes.by_id.get(ident) for ident in self.selected)
+        return {node.database for node in known if node is not None and node.resource_type != "source"}
+
+    def prepare_all(self) -> None:
+        """Make ready what can be of the databases in which selected nodes lie; raises what none can."""
+        wrong: Exception | None = None
+        for database in sorted(self._homes()):
             try:
-                store.prepare()
+                self.prepare(database)
             except Exception as error:
-                if isinstance(error, CdmeError) or "read-only" not in str(error):
-                    raise
-                raise unwritable(database, error) from error
-            repair(self.side, store.schema)
-            self.recovered += recover(self.side, self.run_id, self.target_path, self.telling)
-            store.begin_run(self.run_id, self.command, dict(self.versions))
-            store.planned(self.run_id, self._planned(database))
-            store.findings(self.run_id, [f for f in self.judged if self._lies_in(f.model, database)])
-            self._prepared.append(database)
+                wrong = error
+        if wrong is not None and not self._prepared:
+            raise wrong
+
+    def _prepare(self, database: str) -> None:
+        kind = kind_of(self.side, database)
+        if kind != "duckdb":
+            self.unusable[database] = kind
+            return
+        store = StoreWriter(self.side, database)
+        try:
+            store.prepare()
+        except Exception as error:
+            if isinstance(error, CdmeError) or "read-only" not in str(error):
+                raise
+            raise unwritable(database, error) from error
+        repair(self.side, store.schema)
+        self.recovered += recover(self.side, self.run_id, self.target_path, self.telling)
+        store.begin_run(self.run_id, self.command, dict(self.versions))
+        store.planned(self.run_id, self._planned(database))
+        store.findings(self.run_id, [f for f in self.judged if self._lies_in(f.model, database)])
+        self._prepared.append(database)
 
     def _lies_in(self, node_id: str | None, database: str) -> bool:
         """Whether a node lies in a database; what is none, a macro, is counted to the first."""
@@ -104,7 +138,8 @@ class Run:
         return not self._prepared if node is None else node.database == database
 
     def _planned(self, database: str) -> list[tuple[str, str, str, list[str] | None]]:
-        """The selected nodes that lie in a database; tests are counted to the first one."""
+        """The selected nodes that lie in a database; to the first one are counted tests, and nodes of
+        databases that hold no account."""
         first = not self._prepared or self._prepared[0] == database
         rows: list[tuple[str, str, str, list[str] | None]] = []
         for node_id in sorted(self.selected):
@@ -113,7 +148,9 @@ class Run:
                 kind = node_id.partition(".")[0]
                 if first and kind in ("test", "unit_test"):
                     rows.append((node_id, kind, "", None))
-            elif node.database == database and node.resource_type != "source":
+            elif node.resource_type != "source" and (
+                node.database == database or (first and node.database not in self._prepared)
+            ):
                 inputs = self.nodes.stored_parents(node) if node.stores else None
                 rows.append((node_id, node.materialized, self._mode_of(node), inputs))
         return rows

@@ -18,13 +18,7 @@ def close_unbegun(run: Run, outcomes: Mapping[str, Outcome], why: str, interrupt
     ``outcomes`` is what dbt said of nodes, ``why`` what ended the run, if anything did. Raises what
     the databases raise.
     """
-    homes = {
-        node.database
-        for ident in run.selected
-        if (node := run.nodes.by_id.get(ident)) is not None and node.resource_type != "source"
-    }
-    for database in sorted(homes):
-        run.prepare(database)
+    run.prepare_all()
     if not run.databases:
         return False
     silent = {

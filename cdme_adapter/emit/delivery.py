@@ -11,7 +11,6 @@ from typing import Any
 
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
-from openlineage.client.serde import Serde
 
 logging.getLogger("openlineage").addHandler(logging.NullHandler())
 
@@ -34,18 +33,6 @@ class Delivered:
     problem: str = ""
     refused: tuple[tuple[int, str], ...] = ()
     stopped_at: int | None = None
-
-
-def prepare(client: OpenLineageClient, event: RunEvent) -> str | None:
-    """The text of an event once the client's own options (tags, environment, filters) are applied.
-
-    None where a filter drops it. Done before it is kept, so that a resend is byte-identical.
-    """
-    made: Any = client.add_environment_facets(event)
-    made = client.update_event_tags_facets(made)
-    if client.filter_event(made) is None:
-        return None
-    return Serde.to_json(made)
 
 
 def restore(text: str) -> RunEvent:
@@ -162,7 +149,7 @@ def outcome(thread: _Delivery, seconds: float | None) -> Delivered:
     if thread.is_alive():
         thread.stop.set()
         kept = () if thread.client.transport.kind in ("async_http", "composite") else tuple(thread.sent)
-        why = f"no answer within {seconds or 0:g} seconds"
+        why = f"no answer within {seconds or 0:.2g} seconds"
         return Delivered(kept, why, tuple(thread.refused), thread.at)
     if thread.doubted:  # the last in the queue: nothing behind them tells whose fault it is
         position, why = thread.doubted[0]

@@ -2,33 +2,26 @@
 
 Built from the run's ledger, the manifest and the catalog, after the commit. The same ledger gives the
 same events; the closing event repeats all that the opening one said, for some consumers read only
-that.
+that. What was told of the beginnings while the run went on (``live``) is not told again, and its end
+has the run id and the names that were told.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
-from openlineage.client.facet_v2 import (
-    documentation_job,
-    error_message_run,
-    job_type_job,
-    ownership_job,
-    parent_run,
-    processing_engine_run,
-    sql_job,
-    tags_job,
-    test_run,
-)
+from openlineage.client.facet_v2 import processing_engine_run, test_run
 
 from cdme_adapter import __version__
+from cdme_adapter.emit import facets as parts
 from cdme_adapter.emit import names
 from cdme_adapter.emit.catalog import Catalog
-from cdme_adapter.emit.datasets import Assertion, Datasets
+from cdme_adapter.emit.datasets import Datasets
 from cdme_adapter.emit.facts import NodeFacts, ProjectFacts
 from cdme_adapter.emit.ledger_facet import ledger_facet
 from cdme_adapter.emit.messages import public_message
@@ -41,7 +34,6 @@ _ENDS = {
     "rejected": RunState.FAIL,
 }  # fmt: skip
 _RUN_ENDS = {"FAILED": RunState.FAIL, "INTERRUPTED": RunState.ABORT}
-_JOB_TYPES = {"model": "MODEL", "seed": "SEED", "snapshot": "SNAPSHOT", "test": "TEST", "unit_test": "TEST"}
 
 
 @dataclass
@@ -54,50 +46,74 @@ class Story:
     remembered: Remembered
     schemas: str = ""
     """Where the schemas of CDME's own facets are served, if anywhere."""
+    begun: Sequence[Mapping[str, Any]] = ()
+    """The opening events that were told while the run went on; the run's own is the first."""
     datasets: Datasets = field(init=False)
     edges: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    _jobs: dict[str, Job] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.datasets = Datasets(self.project, self.catalog, self.remembered)
         for edge in self.ledger["edges"]:
             self.edges.setdefault(edge["model"], []).append(edge)
         times = [n[k] for n in self.ledger["nodes"] for k in ("started_at", "finished_at") if n.get(k)]
-        self.began = min([*times, *filter(None, [self.ledger["started_at"]])])
+        first = [self.begun[0]["eventTime"]] if self.begun else [*times, self.ledger["started_at"]]
+        self.began = min(filter(None, first))
         self.ended = max([*times, *filter(None, [self.ledger["finished_at"]]), self.began])
 
     def events(self) -> list[RunEvent]:
         """All events in the order of their times, the run's own first and last."""
-        opening, closing = self._run()
-        inner = [event for node in self.ledger["nodes"] for event in self._node(node)]
+        nodes = {node["node"]: node for node in self.ledger["nodes"]}
+        told = {event["job"]["name"] for event in self.begun[1:]}
+        inner = [self.opening(node) for name, node in nodes.items() if name not in told]
+        for name in told - nodes.keys():
+            nodes[name] = {"node": name, "state": "skipped", "materialized": ""}
+        inner += [self._ending(node) for node in nodes.values()]
         inner.sort(key=lambda event: event.eventTime)
-        return [opening, *inner, closing]
+        return [*([] if self.begun else [self.run_opening()]), *inner, self._run_ending()]
 
     # -- the run ---------------------------------------------------------------------------------
 
-    @property
+    @functools.cached_property
     def own(self) -> JobRun:
         """The run of the dbt command."""
+        if self.begun:
+            job = self.begun[0]["job"]
+            return JobRun(job["namespace"], job["name"], self.begun[0]["run"]["runId"])
         run_id = names.run_uuid(self.ledger["run_id"], _time(self.began))
         return JobRun(names.job_namespace(), names.run_job(self.project.name), run_id)
 
-    def _run(self) -> tuple[RunEvent, RunEvent]:
-        state = _RUN_ENDS.get(self.ledger["status"], RunState.COMPLETE)
-        facets: dict[str, Any] = {"processing_engine": self._engine()}
+    def _parents(self) -> tuple[JobRun, JobRun] | None:
+        """The parent of the run and the root above it, where a scheduler names one."""
+        if self.begun:
+            facet = self.begun[0]["run"]["facets"].get("parent")
+            return (_job_run(facet), _job_run(facet["root"])) if facet else None
         parent = names.parent_run()
-        if parent is not None:
-            facets["parent"] = _parent(parent, names.parent_run("OPENLINEAGE_ROOT_PARENT_ID") or parent)
-        job = Job(self.own.namespace, self.own.job, {"jobType": _job_type("JOB")})
-        last = {**facets, "cdme_ledger": ledger_facet(self.ledger, self.ledger["edges"], self.schemas)}
+        return (parent, names.parent_run("OPENLINEAGE_ROOT_PARENT_ID") or parent) if parent else None
+
+    def run_opening(self) -> RunEvent:
+        """The run has begun."""
+        return _event(RunState.START, self.began, Run(self.own.run_id, self._run_facets()), self._run_job())
+
+    def _run_facets(self) -> dict[str, Any]:
+        parents = self._parents()
+        parent = {"parent": parts.parent(*parents)} if parents is not None else {}
+        return {"processing_engine": self._engine(), **parent}
+
+    def _run_job(self) -> Job:
+        return Job(self.own.namespace, self.own.job, {"jobType": parts.job_type("JOB")})
+
+    def _run_ending(self) -> RunEvent:
+        state = _RUN_ENDS.get(self.ledger["status"], RunState.COMPLETE)
+        told = ledger_facet(self.ledger, self.ledger["edges"], self.schemas)
+        last = {**self._run_facets(), "cdme_ledger": told}
         wrong = [n["node"] for n in self.ledger["nodes"] if n["state"] in ("failed", "rejected")]
         if state is RunState.FAIL:
             # What refuses a run may name keys in the lines that follow the first.
             first = public_message(self.ledger.get("problem") or "").splitlines()[0]
             said = f"{len(wrong)} nodes failed: {', '.join(wrong[:20])}"
-            last["errorMessage"] = _error(first if self.ledger.get("problem") else said)
-        return (
-            _event(RunState.START, self.began, Run(self.own.run_id, facets), job),
-            _event(state, self.ended, Run(self.own.run_id, last), job),
-        )
+            last["errorMessage"] = parts.error(first if self.ledger.get("problem") else said)
+        return _event(state, self.ended, Run(self.own.run_id, last), self._run_job())
 
     def _engine(self) -> processing_engine_run.ProcessingEngineRunFacet:
         return processing_engine_run.ProcessingEngineRunFacet(
@@ -107,34 +123,52 @@ class Story:
 
     # -- nodes -----------------------------------------------------------------------------------
 
-    def _node(self, node: Mapping[str, Any]) -> Iterable[RunEvent]:
+    def opening(self, node: Mapping[str, Any]) -> RunEvent:
+        """A node has begun."""
+        facts = self._facts(node)
+        began = max(self.began, node.get("started_at") or "")
+        run = Run(self._run_id(facts), dict(self._node_facets))
+        return _event(RunState.START, began, run, self._job(facts), *self._datasets(facts, node, False))
+
+    def _ending(self, node: Mapping[str, Any]) -> RunEvent:
+        facts = self._facts(node)
+        began = max(self.began, node.get("started_at") or "")
+        ended = node.get("finished_at") or (began if node["state"] == "skipped" else self.ended)
+        state = _ENDS.get(node["state"], RunState.ABORT)
+        run = Run(self._run_id(facts), {**self._node_facets, **self._closing(facts, node, state)})
+        return _event(state, max(began, ended), run, self._job(facts), *self._datasets(facts, node, True))
+
+    def _facts(self, node: Mapping[str, Any]) -> NodeFacts:
         facts = self.project.nodes.get(node["node"])
         if facts is None:  # of a run before the project lost it
             kind = node["node"].partition(".")[0]
             facts = NodeFacts(node["node"], kind, node["materialized"] or "", "", "", "", "", ())
-        began = node.get("started_at") or self.began
-        ended = node.get("finished_at") or (began if node["state"] == "skipped" else self.ended)
-        root = names.parent_run("OPENLINEAGE_ROOT_PARENT_ID") or names.parent_run() or self.own
-        run_id = names.run_uuid(self.ledger["run_id"], _time(self.began), facts.id)
-        facets = {"processing_engine": self._engine(), "parent": _parent(self.own, root)}
-        job = Job(names.job_namespace(), facts.id, _job_facets(facts))
-        first = self._datasets(facts, node, counted=False)
-        yield _event(RunState.START, began, Run(run_id, facets), job, *first)
-        state = _ENDS.get(node["state"], RunState.ABORT)
-        last = {**facets, **self._closing(facts, node, state)}
-        yield _event(state, max(began, ended), Run(run_id, last), job, *self._datasets(facts, node, True))
+        return facts
+
+    def _run_id(self, facts: NodeFacts) -> str:
+        return names.run_uuid(self.ledger["run_id"], _time(self.began), facts.id)
+
+    @functools.cached_property
+    def _node_facets(self) -> dict[str, Any]:
+        root = (self._parents() or (self.own, self.own))[1]
+        return {"processing_engine": self._engine(), "parent": parts.parent(self.own, root)}
+
+    def _job(self, facts: NodeFacts) -> Job:
+        if facts.id not in self._jobs:
+            self._jobs[facts.id] = Job(self.own.namespace, facts.id, parts.job_facets(facts))
+        return self._jobs[facts.id]
 
     def _closing(self, facts: NodeFacts, node: Mapping[str, Any], state: RunState) -> dict[str, Any]:
         """The run facets that only the end of a node knows."""
         edges = self.edges.get(facts.id, [])
         found: dict[str, Any] = {"cdme_ledger": ledger_facet(self.ledger, edges, self.schemas)}
-        balances = [_balance(edge) for edge in edges if edge["role"] == "direct"]
+        balances = [parts.balance(edge) for edge in edges if edge["role"] == "direct"]
         if facts.test is not None:
-            balances = [_test_execution(facts, node)]
+            balances = [parts.test_execution(facts, node)]
         if balances:
             found["test"] = test_run.TestRunFacet(tests=balances, producer=PRODUCER)
         if state is RunState.FAIL:
-            found["errorMessage"] = _error(self._why(facts, node))
+            found["errorMessage"] = parts.error(self._why(facts, node))
         return found
 
     def _why(self, facts: NodeFacts, node: Mapping[str, Any]) -> str:
@@ -187,7 +221,7 @@ class Story:
         if test is not None and (about is None or about not in {p.id for p in parents}):
             about = parents[0].id if parents else None
         ran = counted and node["state"] in ("passed", "warned", "failed")
-        assertion = [_assertion(facts, node)] if ran else None
+        assertion = [parts.assertion(facts, node)] if ran else None
         return [
             self.datasets.input(parent, None, assertion if parent.id == about else None)
             for parent in parents
@@ -198,6 +232,10 @@ def _time(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
+def _job_run(facet: Mapping[str, Any]) -> JobRun:
+    return JobRun(facet["job"]["namespace"], facet["job"]["name"], facet["run"]["runId"])
+
+
 def _event(
     state: RunState, time: str, run: Run, job: Job, inputs: list[Any] | None = None,
     outputs: list[Any] | None = None,
@@ -205,82 +243,4 @@ def _event(
     return RunEvent(
         eventType=state, eventTime=time, run=run, job=job, inputs=inputs or [], outputs=outputs or [],
         producer=PRODUCER,
-    )  # fmt: skip
-
-
-def _parent(parent: JobRun, root: JobRun) -> parent_run.ParentRunFacet:
-    return parent_run.ParentRunFacet(
-        run=parent_run.Run(runId=parent.run_id),
-        job=parent_run.Job(namespace=parent.namespace, name=parent.job),
-        root=parent_run.Root(
-            run=parent_run.RootRun(runId=root.run_id),
-            job=parent_run.RootJob(namespace=root.namespace, name=root.job),
-        ),
-        producer=PRODUCER,
-    )
-
-
-def _job_type(kind: str) -> job_type_job.JobTypeJobFacet:
-    return job_type_job.JobTypeJobFacet(
-        processingType="BATCH", integration="DBT", jobType=kind, producer=PRODUCER
-    )
-
-
-def _job_facets(facts: NodeFacts) -> dict[str, Any]:
-    facets: dict[str, Any] = {"jobType": _job_type(_JOB_TYPES.get(facts.kind, facts.kind.upper()))}
-    if facts.compiled:
-        facets["sql"] = sql_job.SQLJobFacet(query=facts.compiled, dialect="duckdb", producer=PRODUCER)
-    if facts.description:
-        facets["documentation"] = documentation_job.DocumentationJobFacet(
-            description=facts.description, producer=PRODUCER
-        )
-    if facts.owners:
-        facets["ownership"] = ownership_job.OwnershipJobFacet(
-            owners=[ownership_job.Owner(name=name, type=kind) for name, kind in facts.owners],
-            producer=PRODUCER,
-        )
-    if facts.tags:
-        facets["tags"] = tags_job.TagsJobFacet(
-            tags=[tags_job.TagsJobFacetFields(key=tag, value="true", source="DBT") for tag in facts.tags],
-            producer=PRODUCER,
-        )
-    return facets
-
-
-def _error(message: str) -> error_message_run.ErrorMessageRunFacet:
-    return error_message_run.ErrorMessageRunFacet(
-        message=message, programmingLanguage="SQL", producer=PRODUCER
-    )
-
-
-def _balance(edge: Mapping[str, Any]) -> test_run.TestExecution:
-    """The equation of an edge as a test: what came in, and what was accounted for."""
-    status = {"BALANCED": "pass", "UNBALANCED": "fail"}.get(edge["status"], "skip")
-    parts = [edge[f"{name}_count"] for name in ("contributed", "filtered", "error")]
-    known = edge["input_count"] is not None and None not in parts
-    return test_run.TestExecution(
-        name=f"zero_loss of {edge['input']}", status=status, severity="error", type="cdme_balance",
-        expected=str(edge["input_count"]) if known else None,
-        actual=str(sum(parts)) if known else None,
-    )  # fmt: skip
-
-
-_TESTED = {"passed": "pass", "warned": "fail", "failed": "fail"}
-
-
-def _test_execution(facts: NodeFacts, node: Mapping[str, Any]) -> test_run.TestExecution:
-    assert facts.test is not None
-    return test_run.TestExecution(
-        name=facts.name, status=_TESTED.get(node["state"], "skip"), severity=facts.test.severity,
-        type=facts.test.kind, description=facts.description or None, expected="0",
-        actual=None if node.get("failures") is None else str(node["failures"]),
-    )  # fmt: skip
-
-
-def _assertion(facts: NodeFacts, node: Mapping[str, Any]) -> Assertion:
-    assert facts.test is not None
-    return Assertion(
-        assertion=facts.test.kind, success=node["state"] == "passed", column=facts.test.column,
-        severity=facts.test.severity, name=facts.name, expected="0",
-        actual=None if node.get("failures") is None else str(node["failures"]),
     )  # fmt: skip

@@ -18,19 +18,41 @@ Waiting = list[tuple[int, str]]
 
 
 def put(execute: Execute, schema: str, run_id: str, events: Sequence[str]) -> int:
-    """Keep the events of a run behind those that wait, once; how many were kept.
+    """Keep the events of a run that has ended behind those that wait, once; how many were kept."""
+    told = f"SELECT 1 FROM {schema}.store_outbox WHERE run_id = {literal(run_id)} AND NOT {_OPENS} LIMIT 1"
+    return 0 if execute(told) else len(append(execute, schema, run_id, events))
 
-    What was sent of earlier runs is deleted: a collector has it.
-    """
-    run = literal(run_id)
-    if execute(f"SELECT 1 FROM {schema}.store_outbox WHERE run_id = {run} LIMIT 1") or not events:
-        return 0
+
+def append(execute: Execute, schema: str, run_id: str, events: Sequence[str]) -> Waiting:
+    """Keep events behind those that wait; them with their positions."""
     last = int(execute(f"SELECT coalesce(max(position), 0) FROM {schema}.store_outbox")[0][0])
-    rows = ", ".join(f"({run}, {last + n}, {literal(text)}, NULL)" for n, text in enumerate(events, 1))
-    clean = f"DELETE FROM {schema}.store_outbox WHERE sent_at IS NOT NULL AND run_id <> {run}"
-    keep = f"INSERT INTO {schema}.store_outbox VALUES {rows}"
-    execute(f"BEGIN;\n{keep};\n{clean};\nCOMMIT")
-    return len(events)
+    placed = list(enumerate(events, last + 1))
+    run = literal(run_id)
+    rows = ", ".join(f"({run}, {position}, {literal(text)}, NULL)" for position, text in placed)
+    if rows:
+        execute(f"INSERT INTO {schema}.store_outbox VALUES {rows}")
+    return placed
+
+
+_OPENS = """contains(event, '"eventType": "START"')"""
+
+
+def begun(execute: Execute, schema: str, run_id: str) -> list[dict[str, Any]]:
+    """The opening events of a run that were told while it went on, its own first."""
+    rows = execute(
+        f"SELECT event FROM {schema}.store_outbox WHERE run_id = {literal(run_id)} AND {_OPENS}"
+        " ORDER BY position"
+    )
+    return [json.loads(text) for (text,) in rows]
+
+
+def forget_sent(execute: Execute, schema: str, keep: Iterable[str]) -> None:
+    """Delete what was sent of runs that have ended, but for those of ``keep``: a collector has it."""
+    runs = ", ".join(map(literal, keep))
+    execute(
+        f"DELETE FROM {schema}.store_outbox WHERE sent_at IS NOT NULL AND run_id NOT IN ({runs})"
+        f" AND run_id NOT IN (SELECT run_id FROM {schema}.store_runs WHERE ledger_hash IS NULL)"
+    )
 
 
 def waiting(execute: Execute, schema: str) -> Waiting:

@@ -11,10 +11,11 @@ from openlineage.client import OpenLineageClient
 
 from cdme_adapter.emit import outbox
 from cdme_adapter.emit.catalog import Catalog
-from cdme_adapter.emit.delivery import deliver, prepare
+from cdme_adapter.emit.delivery import deliver
 from cdme_adapter.emit.events import Story
 from cdme_adapter.emit.facts import ProjectFacts
 from cdme_adapter.emit.remembered import Remembered
+from cdme_adapter.emit.texts import Printer
 from cdme_adapter.engines.base import Execute
 
 
@@ -45,16 +46,18 @@ def keep_events(
 
     ``schemas`` is where those of CDME's own facets are served.
     """
-    client = OpenLineageClient()
+    printer = Printer(OpenLineageClient())
     project, catalog = facts(), Catalog.read(execute)
     remembered = Remembered(catalog)
     remembered.read(execute, schema)
     count = 0
     for ledger in ledgers:
-        made = Story(ledger, project, catalog, remembered, schemas).events()
-        texts = [text for event in made if (text := prepare(client, event)) is not None]
+        begun = outbox.begun(execute, schema, ledger["run_id"])
+        made = Story(ledger, project, catalog, remembered, schemas, begun).events()
+        texts = [text for event in made if (text := printer.text(event)) is not None]
         count += outbox.put(execute, schema, ledger["run_id"], texts)
     remembered.write(execute, schema)
+    outbox.forget_sent(execute, schema, [ledger["run_id"] for ledger in ledgers])
     return count
 
 

@@ -77,14 +77,18 @@ def from_rows(store: Store, run_id: str) -> dict[str, Any]:
 def verify_ledger(store: Store, target_path: Path | None, run: str | None = None) -> dict[str, Any]:
     """Whether the ledgers of all runs are whole, say what the store says and follow on each other.
 
-    The file is asked of ``run``, the last one by default; files of other runs where they are there.
+    Files below the target path are judged where they are there. That ``run``, the last one by default,
+    has none is said, and is no fault: `dbt clean` takes files away, and the database keeps their text.
     """
     run_id = run or last_run(store)
     if run_id is None:
         raise QuestionError("no run is in the store", code="NO_RUN", remedy="run `dbt build`")
     problems: list[str] = []
+    notes: list[str] = []
     if target_path is not None and read_file(target_path, run_id) is None:
-        problems.append(f"there is no readable ledger.json of run {run_id}")
+        kept = any(document(store.rows, schema, run_id) for schema in store.schemas)
+        where = "`cdme ledger` prints what the database keeps of it" if kept else "nor is one kept"
+        (notes if kept else problems).append(f"there is no readable ledger.json of run {run_id}: {where}")
     hashes: dict[str, str] = {}
     for schema in store.schemas:
         problems += chain_problems(store.rows, schema)
@@ -99,6 +103,7 @@ def verify_ledger(store: Store, target_path: Path | None, run: str | None = None
         "run_id": run_id,
         "verdict": "violation" if problems else "exact",
         "problems": problems,
+        "notes": notes,
         "runs": len(hashes),
     }
 

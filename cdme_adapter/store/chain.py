@@ -84,7 +84,7 @@ def fill_in(execute: Execute, schema: str, run_id: str, state: str, why: str) ->
         f"INSERT INTO {schema}.store_ledger (run_id, model, input, role, exactness, lineage_mode,"
         " status, reasons, why, written_at)"
         " SELECT p.run_id, node, unnest(inputs), 'direct', 'opaque', lineage_mode, 'UNKNOWN', '[]',"
-        f" {literal(why)}, now() {missing}"
+        f" {_WHY.format(literal(why))}, now() {missing}"
     )
     execute(
         f"INSERT INTO {schema}.store_nodes SELECT p.run_id, node, {_STATE.format(literal(state))},"
@@ -95,13 +95,18 @@ def fill_in(execute: Execute, schema: str, run_id: str, state: str, why: str) ->
 
 
 _STATE = (
-    "CASE WHEN materialized = 'ephemeral' THEN 'inlined'"
+    "CASE WHEN materialized = 'ephemeral' AND o.status = 'success' THEN 'inlined'"
     " WHEN o.status IN ('error', 'runtime error', 'fail') THEN 'failed'"
     " WHEN o.status = 'pass' THEN 'passed' WHEN o.status = 'warn' THEN 'warned'"
     " WHEN o.status = 'success' THEN 'not_captured'"
     " WHEN o.status IS NULL OR o.status = 'skipped' THEN {} ELSE o.status END"
 )
 """What became of a node that CDME has no word of its own about; a test's message may hold values."""
+
+_WHY = (
+    "CASE WHEN o.status = 'success' THEN 'the node was not captured'"
+    " WHEN o.status IN ('error', 'runtime error', 'fail') THEN 'the node failed' ELSE {} END"
+)
 
 
 def seal(execute: Execute, run_id: str, schemas: Sequence[str], telling: bool = False) -> dict[str, Any]:

@@ -182,7 +182,7 @@ def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], Iterator[Sequence[Any]
 
 def _verify_lines(answer: dict[str, Any]) -> Iterator[str]:
     yield f"ledger of run {answer['run_id']}: {answer['verdict']}"
-    for problem in answer["problems"]:
+    for problem in (*answer["problems"], *answer["notes"]):
         yield f"  {problem}"
 
 

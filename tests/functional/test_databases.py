@@ -202,6 +202,38 @@ def test_a_database_of_another_kind_holds_no_account_and_it_is_said(
     assert "[STORE_KIND] the database mart is of the kind ducklake" in outcome.text
     assert not in_mart(two, "SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'cdme' AND NOT internal")
     assert in_mart(two, "SELECT count(*) FROM main.b") == [(1,)]
-    assert {edge["model"].split(".")[-1] for edge in two.file_ledger()["edges"]} == {"raw", "a", "d"}
-    assert two.one("SELECT status FROM cdme.runs") == "COMPLETE"
+    ledger = two.file_ledger()
+    found = {(e["model"].split(".")[-1], e["status"], e["why"]) for e in ledger["edges"]}
+    assert {edge[0] for edge in found if edge[1] == "BALANCED"} == {"raw", "a", "d"}
+    assert {edge for edge in found if edge[1] != "BALANCED"} == {
+        (name, "UNKNOWN", "the node was not captured") for name in ("b", "c")
+    }
+    assert {n["node"].split(".")[-1] for n in ledger["nodes"] if n["state"] == "not_captured"} == {"b", "c"}
+    assert two.one("SELECT status FROM cdme.runs") == "COMPLETE_WITH_WARNINGS"
     assert counts(two.ledger("d")["c"]) == (1, 1, 0, 0, 0, "BALANCED")
+
+
+def test_nodes_that_never_began_are_in_the_ledger_whatever_their_database(two: Project) -> None:
+    """No node of ``mart`` began, for what it reads failed: neither database may leave one out."""
+    two.write({"a.sql": TABLE + "select error('no') as id, v from {{ ref('raw') }}",
+               "e.sql": "{{ config(materialized='ephemeral') }} select 1 from {{ ref('b') }}"})  # fmt: skip
+    two.dbt("build", ok=False)
+    states = {n["node"].split(".")[-1]: n["state"] for n in two.file_ledger()["nodes"]}
+    assert states == {"raw": "committed", "a": "failed", **dict.fromkeys("bcde", "skipped")}
+    assert set(two.file_ledger()["chains"]) == {"shop", "mart"}
+    assert in_mart(two, "SELECT DISTINCT status FROM cdme.ledger") == [("UNKNOWN",)]
+
+
+def test_a_run_that_one_database_refuses_has_its_ledger_in_the_other(two: Project) -> None:
+    """dbt asks every database for its schemas first: no node begins, and all are in the ledger."""
+    (two.root / "models" / "c.sql").unlink()
+    two.write({"d.sql": "{{ config(materialized='table', database='mart') }} select * from {{ ref('b') }}"})
+    two.dbt("build")
+    release()
+    two.profile["attach"][0]["read_only"] = True
+    two.configure()
+    two.dbt("build", ok=False)
+    found = two.file_ledger()
+    states = {n["node"].split(".")[-1]: n["state"] for n in found["nodes"]}
+    assert states == dict.fromkeys(["raw", "a", "b", "d"], "skipped")
+    assert (found["status"], set(found["chains"])) == ("FAILED", {"shop"})

@@ -99,7 +99,7 @@ def test_a_truncated_ledger(world: Any, tmp_path: Path) -> None:
     text = path.read_text()
     for file in (path, path.parent / "run1" / "ledger.json"):
         file.write_text(text[: len(text) // 2])
-    assert "no readable ledger" in questions.verify_ledger()["problems"][0]
+    assert "cannot be read as a ledger" in questions.verify_ledger()["problems"][0]
     for file in (path, path.parent / "run1" / "ledger.json"):
         file.write_text(text.replace('"contributed_count": 3', '"contributed_count": 4'))
     problems = questions.verify_ledger()["problems"]
