@@ -68,11 +68,16 @@ class PiiColumns:
         node = self.nodes.get(relation)
         if node is None:
             return frozenset()
-        above = {parent: self.of(parent) for parent in node.parents}
-        derived: frozenset[str] = frozenset()
-        if any(above.values()):
-            derived = self._derived(node, above)
-        return (node.declared | derived) - node.cleared
+        above = {parent: self.of(parent) for parent in node.parents if parent != node.id}
+        if not any(above.values()):
+            return node.declared - node.cleared
+        found = node.declared - node.cleared
+        while True:  # a model that reads itself makes columns of its own: until there are no more of them
+            self._known[relation] = found
+            more = found | (self._derived(node, above) - node.cleared)
+            if more == found:
+                return found
+            found = more
 
     def _derived(self, node: PiiNode, above: Mapping[str, frozenset[str]]) -> frozenset[str]:
         from cdme_adapter.column_lineage import NotUnderstood, derived_columns
@@ -83,7 +88,7 @@ class PiiColumns:
             return every | named
         relations = {
             self.nodes[one].place: ([c.lower() for c in self.columns(one)], self.of(one))
-            for one in self._beneath(node) if one in self.nodes
+            for one in (node.id, *self._beneath(node)) if one in self.nodes
         }  # fmt: skip
         try:
             found = derived_columns(node.sql, relations)
@@ -109,12 +114,14 @@ class PiiColumns:
 
 def of_manifest(manifest: Manifest, columns: Columns = lambda _: ()) -> PiiColumns:
     """From a manifest.json that was read."""
-    return PiiColumns({key: _from_node(node) for key, node in manifest.nodes.items()}, columns)
+    needed = any(declared(node.cdme, node.raw.get("columns")) for node in manifest.nodes.values())
+    return PiiColumns({key: _from_node(node, needed) for key, node in manifest.nodes.items()}, columns)
 
 
-def _from_node(node: Node) -> PiiNode:
+def _from_node(node: Node, needed: bool) -> PiiNode:
+    """``needed``: whether anything is personal; else no file is read for what nobody asks."""
     described = node.raw.get("columns") or {}
-    texts = node.compiled
+    texts = node.compiled if needed else []
     kind_of_sql = node.type in ("model", "snapshot") and str(node.raw.get("language") or "sql") == "sql"
     return PiiNode(
         id=node.id,

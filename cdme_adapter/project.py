@@ -17,6 +17,7 @@ from cdme_adapter.errors import ConfigError
 
 # What nearly all profiles hold; Jinja itself is only loaded for more.
 _ENV_VAR = re.compile(r"""\{\{\s*env_var\(\s*(['"])(\w+)\1\s*(?:,\s*(['"])([^'"{}]*)\3\s*)?\)\s*\}\}""")
+_LATE_RUNS = 5
 STORED_TYPES = frozenset({"model", "seed", "snapshot", "source"})
 
 
@@ -82,6 +83,8 @@ class Node:
             file = self.target_path / "compiled" / package / str(path)
             if file.suffix == ".sql" and file.exists():
                 found.append(file.read_text(encoding="utf-8"))
+        if not found and self.type == "snapshot" and self.target_path is not None:
+            found += _proven(self.target_path, self.id)
         return found
 
     @property
@@ -103,6 +106,19 @@ class Node:
             if isinstance(block, Mapping):
                 return block
         return {}
+
+
+def _proven(target_path: Path, node: str) -> list[str]:
+    """The SQL that a late run judged: of a snapshot dbt keeps it in the manifest, until the next parse."""
+    files = sorted(target_path.glob("cdme/*/proof/sql.json"), key=lambda file: file.stat().st_mtime)
+    for file in reversed(files[-_LATE_RUNS:]):
+        try:
+            sql = json.loads(file.read_text(encoding="utf-8"))["compiled"].get(node)
+        except (OSError, ValueError, KeyError):
+            continue
+        if sql:
+            return [str(sql)]
+    return []
 
 
 @dataclass(frozen=True)

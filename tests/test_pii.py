@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -93,3 +95,40 @@ def test_it_goes_through_models_and_views_and_a_column_may_be_cleared() -> None:
 
 def test_a_project_that_declares_nothing_masks_nothing() -> None:
     assert followed(("m", "SELECT * FROM people"), meta={"cdme": {"key": "id"}})["m"] == set()
+
+
+def test_a_model_that_reads_itself_is_followed_too() -> None:
+    """An incremental one: a value that goes round moves on by a column each time, until it is home."""
+    columns = {"source.p.s.people": ["id", "email"], "model.p.m": ["id", "contact", "before", "n"]}
+    sql = ("SELECT p.id, p.email AS contact, m.contact AS before, 1 AS n FROM people p"
+           " LEFT JOIN main.m ON m.id = p.id WHERE p.id > (SELECT max(id) FROM memory.main.m)")  # fmt: skip
+    place = {"database": "memory", "schema": "main"}
+    manifest = {
+        "sources": {"source.p.s.people": {"name": "people", **place, "config": {"meta": PEOPLE}}},
+        "nodes": {"model.p.m": {"name": "m", **place, "compiled_code": sql,
+                                "depends_on": {"nodes": ["source.p.s.people"]}}},
+    }  # fmt: skip
+    personal = of_manifest(Manifest.from_dict(manifest), columns.__getitem__)
+    assert personal.of("model.p.m") == {"contact", "before"}
+
+
+def test_a_snapshot_is_followed_by_the_sql_of_its_last_run(tmp_path: Path) -> None:
+    """After `dbt parse` or a run-operation the manifest has its SQL no more."""
+    place = {"database": "memory", "schema": "main"}
+    columns = {"source.p.s.people": ["id", "email"], "snapshot.p.m": ["id", "contact"]}
+    manifest = {
+        "sources": {"source.p.s.people": {"name": "people", **place, "config": {"meta": PEOPLE}}},
+        "nodes": {"snapshot.p.m": {"name": "m", **place, "original_file_path": "snapshots/m.sql",
+                                   "depends_on": {"nodes": ["source.p.s.people"]}}},
+    }  # fmt: skip
+
+    def personal() -> frozenset[str]:
+        return of_manifest(Manifest.from_dict(manifest, tmp_path), columns.__getitem__).of("snapshot.p.m")
+
+    assert personal() >= {"id", "contact"}
+    proven = json.dumps({"compiled": {"snapshot.p.m": "SELECT id, email AS contact FROM people"}})
+    for number, text in enumerate((proven, '{"compiled": {}}', "not JSON")):
+        proof = tmp_path / "cdme" / str(number) / "proof"
+        proof.mkdir(parents=True)
+        (proof / "sql.json").write_text(text)
+    assert personal() == {"contact"}

@@ -37,7 +37,7 @@ def story(record: dict[str, Any], answer: dict[str, Any]) -> str:
     if name == "consulted":
         return f"consulted by {model}: it decides about records, but none is made of it"
     if name == "unknown":
-        return f"not known: what {model} does with it was not captured"
+        return f"not known: an edge on the way to {model} is opaque, or leads from rows of earlier runs"
     lost = short(record["first_lost_at"] or "")
     where = "lost there" if lost == model else f"lost in {lost}"
     place = _place(record["reason"])

@@ -130,14 +130,19 @@ def _fitting(widths: Sequence[int], indent: int) -> int:
 
 
 def records_table(records: Sequence[dict[str, Any]], indent: int = 0) -> list[str]:
-    """Records with their keys; a record that is gone shows its key alone."""
+    """Records with their keys; one that is gone shows its key alone, one of an earlier generation that was
+    found again by its key is shown as it is now, and that is said."""
     if not records:
         return []
     columns = list(dict.fromkeys(c for r in records for c in r["record"] or {}))
     rows = [
-        [cell(r["key"]), *((r["record"] or {}).get(c, "") for c in columns)]
+        [_key(r), *((r["record"] or {}).get(c, "") for c in columns)]
         if r["record"] is not None
         else [cell(r["key"]), *("(gone)" for _ in columns[:1]), *("" for _ in columns[1:])]
         for r in records
     ]
     return table(["key", *columns], rows, indent)
+
+
+def _key(record: dict[str, Any]) -> str:
+    return cell(record["key"]) + (" (as now)" if record.get("refetched") else "")

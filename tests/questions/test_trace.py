@@ -8,6 +8,7 @@ import pytest
 
 from cdme_adapter.errors import QuestionError
 from cdme_adapter.lineage import scratch, walk
+from cdme_adapter.terminal.tables import records_table
 
 SRC, A, B, C, D = ("source.p.raw.src", "model.p.a", "model.p.b", "model.p.c", "model.p.d")
 
@@ -287,6 +288,8 @@ def test_a_stale_record_with_a_key_is_fetched_again(world: Any) -> None:
         {"key": {"id": 1}, "record": None},
         {"key": {"id": 2}, "record": {"id": 2, "v": "new"}, "refetched": True},
     ]
+    shown = records_table(entries(answer, 1)[SRC, "direct"]["records"])
+    assert [" ".join(line.split()) for line in shown] == ["key id v", "id=2 (as now) 2 new"]
     assert answer["stale"] is True
 
 
