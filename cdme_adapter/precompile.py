@@ -19,6 +19,8 @@ from typing import Any
 
 from dbt.compilation import Compiler
 from dbt.context import exceptions_jinja
+from dbt.parser.manifest import process_node
+from dbt.parser.sql import SqlBlockParser
 
 from cdme_adapter import __version__
 from cdme_adapter.validation.cache import digest
@@ -55,7 +57,7 @@ class Precompiler:
         path: Path | None,
     ) -> None:  # fmt: skip
         self.manifest, self.existing, self.queries, self.path = manifest, existing, queries, path
-        self._compiler = _Compiler(config)
+        self._config, self._compiler = config, _Compiler(config)
         # Not copy.copy: Manifest pickles itself by position, and the positions have drifted.
         self._shadow = object.__new__(type(manifest))
         self._shadow.__dict__.update(manifest.__dict__, nodes=dict(manifest.nodes))
@@ -99,6 +101,18 @@ class Precompiler:
         if found.compiled:
             self._save({**stored, **used} if len(stored) < 4 * len(used) + 1000 else used)
         return found
+
+    def inline(self, sql: str, name: str) -> tuple[str, list[str]]:
+        """A text that is no model, compiled as for ``dbt show --inline``, and what it refers to."""
+        parser = SqlBlockParser(project=self._config, manifest=self._shadow, root_project=self._config)
+        block = parser.parse_remote(sql, name)
+        process_node(self._config, self._shadow, block)
+        models = [parent for parent in block.depends_on.nodes if parent in self.manifest.nodes]
+        for parent in {one for model in models for one in (model, *self._ephemerals(model))}:
+            self._shadow.nodes[parent] = self._copy(parent)
+        with _silence():
+            done = self._compiler.compile_node(block, self._shadow, {"log": _nothing, "print": _nothing})
+        return str(done.compiled_code), list(block.depends_on.nodes)
 
     def _compile(self, unique_id: str) -> str:
         node = self._copy(unique_id)

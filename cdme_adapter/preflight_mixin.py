@@ -12,6 +12,9 @@ import json
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ from cdme_adapter.precompile import Precompiler
 from cdme_adapter.prove import prove
 from cdme_adapter.unbegun import close_unbegun
 from cdme_adapter.validation.before_run import Preflight, announce, judge, kept, refusal
+from cdme_adapter.validation.candidate import Compile
 from cdme_adapter.validation.catalog import load_catalog
 from cdme_adapter.validation.command import candidate_of, exit_code, render, run_validate
 
@@ -232,6 +236,9 @@ class PreflightMixin(metaclass=AdapterMeta):
         manifest = whole_manifest(self.get_macro_resolver(), self._cdme_target)  # type: ignore[attr-defined]
         existing = frozenset(load_catalog(self._cdme_read, statistics=False).relations)
         compiled, _ = self._cdme_compile(manifest, list(manifest.nodes), existing, keep=not dry_run)
+        if candidate is not None:
+            inline = self._cdme_inline(manifest, existing)
+            candidate = replace(candidate, compile_sql=inline)
         report = run_validate(
             manifest_dict(manifest),
             self._cdme_read,
@@ -251,20 +258,36 @@ class PreflightMixin(metaclass=AdapterMeta):
     def _cdme_compile(
         self, manifest: Any, wanted: list[str], existing: frozenset[str], keep: bool = True
     ) -> tuple[dict[str, str], dict[str, str]]:
+        path = self._cdme_target / "cdme" / "compiled.json" if keep else None
+        with self._cdme_precompiler(manifest, existing, path) as ahead:
+            found = ahead.texts(wanted)
+        return found.sql, found.why_not
+
+    def _cdme_inline(self, manifest: Any, existing: frozenset[str]) -> Compile:
+        """What has dbt compile a text that is no model."""
+
+        def compile_sql(sql: str, name: str) -> tuple[str, list[str]]:
+            with self._cdme_precompiler(manifest, existing, None) as ahead:
+                return ahead.inline(sql, name)
+
+        return compile_sql
+
+    @contextmanager
+    def _cdme_precompiler(
+        self, manifest: Any, existing: frozenset[str], path: Path | None
+    ) -> Iterator[Precompiler]:
+        """A compiler whose Jinja may read and not write."""
         if not hasattr(manifest, "ref_lookup"):  # before dbt 1.10 it was read from manifest.json
             from dbt.contracts.graph.manifest import Manifest
 
             manifest = Manifest.from_writable_manifest(manifest)
-        path = self._cdme_target / "cdme" / "compiled.json" if keep else None
         self._cdme_ahead.active = True
         try:
-            ahead = Precompiler(
+            yield Precompiler(
                 self.config, manifest, existing=existing, queries=self._cdme_queries, path=path
             )
-            found = ahead.texts(wanted)
         finally:
             self._cdme_ahead.active = False
-        return found.sql, found.why_not
 
 
 def _reads_only(sql: str) -> bool:

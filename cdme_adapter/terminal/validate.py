@@ -12,6 +12,7 @@ import click
 from cdme_adapter.errors import QuestionError
 from cdme_adapter.terminal.options import Common, common_options
 from cdme_adapter.terminal.output import emit
+from cdme_adapter.validation.project import EDITED
 
 _COLUMNS = ("severity", "code", "model", "file", "line", "message", "remedy")
 
@@ -73,16 +74,26 @@ def _compiled(manifest: Any, changed: set[str]) -> dict[str, str]:
 
 def _changed(raw: dict[str, Any], folder: Path) -> set[str]:
     """The models whose files say something else than when dbt read them; their compiled SQL, which is of
-    before, is taken out of the manifest."""
+    before, is taken out of the manifest. Paths of packages start in folders of their own."""
     found = set()
+    own = raw.get("metadata", {}).get("project_name")
     for key, node in raw.get("nodes", {}).items():
+        if own and node.get("package_name") != own:
+            continue
         file = folder / str(node.get("original_file_path") or "")
         if node.get("resource_type") != "model" or file.suffix != ".sql" or not file.is_file():
             continue
-        if file.read_text(encoding="utf-8").strip() != str(node.get("raw_code") or "").strip():
-            node["compiled_code"] = None
+        if _text(file.read_bytes().decode("utf-8-sig", "replace")) != _text(
+            str(node.get("raw_code") or "")
+        ):
+            node["compiled_code"], node[EDITED] = None, True
             found.add(key)
     return found
+
+
+def _text(code: str) -> str:
+    """Code without what an editor or git changes: the ends of its lines."""
+    return code.replace("\r\n", "\n").removeprefix("\ufeff").strip()
 
 
 def _rows(answer: dict[str, Any]) -> tuple[Sequence[str], list[Sequence[Any]]]:

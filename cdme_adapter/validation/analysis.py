@@ -147,7 +147,10 @@ def _name_tables(
         if not table.alias:
             alias = table.name if isinstance(table.this, exp.Identifier) else flat
             table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-        table.set("this", exp.to_identifier(flat, quoted=True))
+        named = exp.to_identifier(flat, quoted=True)
+        if line is not None:
+            named.meta["line"] = line  # where a star is all that is selected, the one place there is
+        table.set("this", named)
         table.set("db", None)
         table.set("catalog", None)
     return bases

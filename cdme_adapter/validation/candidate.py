@@ -9,15 +9,30 @@ from dataclasses import replace
 from typing import Any
 
 import jinja2
+import jinja2.meta
 import yaml
 
 from cdme_adapter.errors import Finding, Place
 from cdme_adapter.validation.catalog import Catalog
+from cdme_adapter.validation.permission import denied
 from cdme_adapter.validation.project import Node, ProjectView, project_view
 from cdme_adapter.validation.report import Report
 from cdme_adapter.validation.validator import Validator
 
-Compile = Callable[[str], str]
+Compile = Callable[[str, str], tuple[str, list[str]]]
+"""SQL with Jinja and the model's name → what dbt compiles it to, and the nodes that it refers to."""
+_DBTS = frozenset(
+    {"adapter", "dbt", "exceptions", "graph", "model", "modules", "builtins", "api", "run_query"}
+)
+_DO = ["jinja2.ext.do"]
+
+
+class _Adapter:
+    """What a template may ask of dbt's adapter where there is none."""
+
+    def type(self) -> str:
+        """The adapter's type."""
+        return "cdme"
 
 
 class _Missing(Exception):
@@ -36,25 +51,47 @@ def validate_candidate(
 ) -> Report:
     """Judge ``sql`` as if it were the project's model ``name``.
 
-    ``yaml_text`` is a properties file (``models: - name: …``) or one model's block. ``compile_sql``
-    renders Jinja as dbt does; without it ref, source, var, config, this and target are known.
+    ``yaml_text`` is a properties file (``models: - name: …``) or one model's block; without it a model of
+    that name keeps what the project declares of it. ``compile_sql`` has
+    dbt compile it, macros and all; without it ref, source, var, config, this and target are known.
     """
     node = _node(sql, name, yaml_text, project, file)
     refs: list[str] = []
     try:
-        compiled = compile_sql(sql) if compile_sql else _render(sql, node, project, refs)
+        compiled = _render(sql, node, project, refs) if compile_sql is None else ""
+        if compile_sql is not None:
+            compiled, named = compile_sql(sql, name)
+            refs += named
     except _Missing as error:
         code, message, remedy = error.args
         return _refused(node, code, message, remedy, sql)
+    except jinja2.UndefinedError as error:
+        return _refused(node, "COMPILE_ERROR", *_undefined(sql, project, error), sql, error)
     except Exception as error:
         # Whatever a template raises is a fault of the candidate, and a report must come out.
         return _refused(
             node, "COMPILE_ERROR", f"does not compile: {error}", "correct the Jinja", sql, error
         )
-    node = replace(node, sql=compiled, depends_on=tuple(refs) or _reads(compiled, project))
+    reads = tuple(dict.fromkeys([*refs, *_reads(compiled, project)]))
+    node = replace(node, sql=compiled, depends_on=reads, named=tuple(refs))
     whole = replace(project, nodes={**project.nodes, node.id: node})
     with Validator(whole, catalog) as validator:
         return validator.run([node.id])
+
+
+def _undefined(sql: str, project: ProjectView, error: Exception) -> tuple[str, str]:
+    """What is said of a name that only dbt, or nobody, knows."""
+    known = _DBTS | {part for macro in project.macro_names for part in macro.split(".")[1:]}
+    try:
+        used = jinja2.meta.find_undeclared_variables(jinja2.Environment(extensions=_DO).parse(sql))
+    except jinja2.TemplateError:
+        used = set()
+    if not (macros := sorted(used & known)):
+        return f"does not compile: {error}", "correct the Jinja"
+    return (
+        f"does not compile without dbt: {error}; it calls {', '.join(macros)}",
+        "let dbt compile it: dbt run-operation cdme_validate --args '{sql: FILE, name: NAME}'",
+    )
 
 
 def _refused(
@@ -72,8 +109,12 @@ def _refused(
 
 
 def _node(sql: str, name: str, yaml_text: str | None, project: ProjectView, file: str | None) -> Node:
-    block = _properties(yaml_text, name)
     unique_id = f"model.{project.name or 'candidate'}.{name}"
+    standing = project.nodes.get(unique_id)
+    if standing is not None and yaml_text is None:
+        # Another text for a model of the project: what is declared of it, and its group, still holds.
+        return replace(standing, raw=sql, file=file, language="sql", why_no_sql="")
+    block = _properties(yaml_text, name)
     config = {**(block.get("config") or {})}
     if "meta" in block:
         config.setdefault("meta", block["meta"])
@@ -139,16 +180,16 @@ def _render(sql: str, node: Node, project: ProjectView, refs: list[str]) -> str:
         return sql
 
     def ref(*names: str, **_: Any) -> str:
-        return _relation(project, names[-1], ("model", "seed", "snapshot"), refs, "UNKNOWN_RELATION")
+        return _relation(project, node, names[-1], ("model", "seed", "snapshot"), refs)
 
     def source(source_name: str, table: str) -> str:
         wanted = f"{source_name}.{table}"
-        return _relation(project, wanted, ("source",), refs, "UNKNOWN_RELATION")
+        return _relation(project, node, wanted, ("source",), refs)
 
     def var(name: str, default: Any = None) -> Any:
         return project.vars.get(name, default)
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=_DO)
     template = environment.from_string(sql)
     return template.render(
         ref=ref,
@@ -159,11 +200,14 @@ def _render(sql: str, node: Node, project: ProjectView, refs: list[str]) -> str:
         target={"type": "cdme", "schema": project.schema, "database": project.database},
         is_incremental=lambda: False,
         execute=True,
+        adapter=_Adapter(),
         env_var=lambda _name, default="": default,
     )
 
 
-def _relation(project: ProjectView, wanted: str, kinds: tuple[str, ...], refs: list[str], code: str) -> str:
+def _relation(
+    project: ProjectView, reader: Node, wanted: str, kinds: tuple[str, ...], refs: list[str]
+) -> str:
     names = {
         ".".join(n.id.split(".")[-2:]) if n.resource_type == "source" else n.name: n
         for n in project.nodes.values()
@@ -171,9 +215,11 @@ def _relation(project: ProjectView, wanted: str, kinds: tuple[str, ...], refs: l
     }
     node = names.get(wanted)
     if node is None:
-        near = difflib.get_close_matches(wanted, list(names), 1, 0.5)
+        hidden = denied(project, reader, names.values())
+        seen = [name for name, other in names.items() if other.relation not in hidden]
+        near = difflib.get_close_matches(wanted, seen, 1, 0.5)
         remedy = f"did you mean {near[0]}?" if near else "check the name, or add the model or source"
-        raise _Missing(code, f"there is no relation '{wanted}' to build on", remedy)
+        raise _Missing("UNKNOWN_RELATION", f"there is no relation '{wanted}' to build on", remedy)
     refs.append(node.id)
     if not node.stored and node.sql:
         return f"({node.sql})"

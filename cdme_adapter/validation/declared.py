@@ -20,6 +20,23 @@ def declared_keys(
     unique_id: str, node: Mapping[str, Any], tests: Iterable[Mapping[str, Any]]
 ) -> tuple[frozenset[str], ...]:
     """Every set of columns that is declared to be unique."""
+    return tuple(dict.fromkeys((*_tested_keys(unique_id, node, tests), *_unique_key(node))))
+
+
+def replaced_by(
+    unique_id: str, node: Mapping[str, Any], tests: Iterable[Mapping[str, Any]]
+) -> frozenset[str]:
+    """The ``unique_key`` of delete+insert, if that is all that speaks for it: it may be a day of rows."""
+    config = node.get("config") or {}
+    found = _unique_key(node) if config.get("materialized") == "incremental" else []
+    if config.get("incremental_strategy") == "merge" or not found:
+        return frozenset()
+    return frozenset() if found[0] in _tested_keys(unique_id, node, tests) else found[0]
+
+
+def _tested_keys(
+    unique_id: str, node: Mapping[str, Any], tests: Iterable[Mapping[str, Any]]
+) -> list[frozenset[str]]:
     keys: list[frozenset[str]] = []
     for name, kwargs in _tests_of(unique_id, tests):
         if name == "unique" and kwargs.get("column_name"):
@@ -35,8 +52,7 @@ def declared_keys(
         kinds = {c.get("type") for c in column.get("constraints") or []}
         if kinds & {"primary_key", "unique"}:
             keys.append(_columns([column["name"]]))
-    keys += _unique_key(node)
-    return tuple(dict.fromkeys(key for key in keys if key))
+    return [key for key in keys if key]
 
 
 def _unique_key(node: Mapping[str, Any]) -> list[frozenset[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,11 +28,17 @@ def enrich(relation: Relation, node: Node) -> Relation:
         replace(c, nulls=Nulls.NEVER) if c.name.lower() in firm else c for c in relation.columns
     )
     names = {c.name.lower() for c in columns}
-    keys = [key for key in node.keys if key <= names or relation.opaque]
+    keys = [key for key in firm_keys(node, columns) if key <= names or relation.opaque]
     if any(key not in relation.keys for key in keys):
         # A key that a test holds and the SQL does not prove: rows are not repeated after all.
         columns = tuple(replace(c, repeat=None) for c in columns)
-    return replace(relation, columns=columns).with_keys(keys, bool(keys) or None)
+    return replace(relation, columns=columns).with_keys(keys)
+
+
+def firm_keys(node: Node, columns: Iterable[Column]) -> list[frozenset[str]]:
+    """The declared keys, but a ``unique_key`` of dates by which delete+insert replaces whole days."""
+    dates = {c.name.lower() for c in columns if (c.type or "").startswith(("DATE", "TIMESTAMP"))}
+    return [key for key in node.keys if key != node.replaced_by or not key <= dates]
 
 
 def _snapshot(relation: Relation) -> Relation:
@@ -60,10 +67,15 @@ def seed_relation(node: Node, project: ProjectView, scratch: Scratch) -> Relatio
 
 
 def declared_relation(node: Node, catalog: Catalog) -> Relation:
-    """A model that cannot be inferred: its contract's columns, or for python what is built."""
+    """A model that cannot be inferred: its contract's columns, or what is built.
+
+    Of a SQL model only where nothing but the compiled SQL is missing, a snapshot's after ``dbt run`` say:
+    what was edited, or does not compile yet, may have other columns.
+    """
     if node.contract and node.columns and all(c.type for c in node.columns):
         return Relation(node.relation, tuple(Column(c.name, c.type) for c in node.columns))
     built = catalog.relation(node.relation)
-    if node.language != "sql" and built is not None:
+    current = node.language != "sql" or not (node.sql or node.edited or node.why_no_sql)
+    if current and built is not None:
         return built
     return Relation(node.relation, opaque=True)

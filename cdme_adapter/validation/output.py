@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 from sqlglot import exp
@@ -23,6 +24,7 @@ from cdme_adapter.validation.relations import (
     Relation,
     Repeat,
     Shape,
+    either,
     minimal,
 )
 from cdme_adapter.validation.select_facts import SelectFacts
@@ -42,7 +44,8 @@ def output_of(facts: SelectFacts, name: str) -> Relation:
     columns = tuple(_column(facts, p) for p in projections)
     expands = any(_explodes(p) for p in projections)
     keys, known = ((), False) if expands else _keys(facts, projections)
-    return Relation(name, columns, keys, known, edges=_edges(facts))
+    found = Relation(name, columns, edges=_edges(facts)).with_keys(keys)
+    return replace(found, keys_known=found.keys_known or known)
 
 
 def _explodes(projection: exp.Expr) -> bool:
@@ -68,8 +71,16 @@ def _column(facts: SelectFacts, projection: exp.Expr) -> Column:
         nulls = _nulls(facts, inner)
         fixed = isinstance(inner, (exp.Literal, exp.Boolean, exp.Null))
         literal = inner.sql("duckdb") if inner is not None and fixed else None
-        return Column(name, None, nulls, measure, repeat, literal=literal)
-    return Column(name, origin.type, facts.nulls(where), measure, repeat, origin.distinct, origin.literal)
+        return Column(name, None, nulls, measure, repeat, literal=literal, surrogate=_given_out(inner))
+    nulls = facts.nulls(where)
+    return replace(origin, name=name, nulls=nulls, measure=measure, repeat=repeat)
+
+
+def _given_out(inner: exp.Expr | None) -> bool:
+    """Whether a value is made to be unique: row_number(), uuid()."""
+    return isinstance(inner, exp.Uuid) or (
+        isinstance(inner, exp.Window) and isinstance(inner.this, exp.RowNumber)
+    )
 
 
 def _through(projection: exp.Expr) -> Attr | None:
@@ -160,7 +171,19 @@ def _keys(facts: SelectFacts, projections: list[exp.Expr]) -> tuple[tuple[frozen
         whole = [(OUT, n) for n in names]
         if target <= facts.strict.closure(whole):
             keys += _minimal_keys(facts, names, target) + _numbered(projections)
-    return minimal(keys), known or bool(keys)
+    if known and not keys and _may_tell_apart(facts, projections, target):
+        return (), False
+    return minimal(keys), known
+
+
+def _may_tell_apart(
+    facts: SelectFacts, projections: list[exp.Expr], target: frozenset[Attr] | None
+) -> bool:
+    """Whether a value is computed from a whole key: it may tell the rows apart as well as the key did."""
+    made = [
+        p for p in map(bare, projections) if p is not None and plain(p) is None and not facts.aggregates(p)
+    ]
+    return target is not None and any(target <= facts.strict.closure(attrs(p)) for p in made)
 
 
 def _numbered(projections: list[exp.Expr]) -> list[frozenset[str]]:
@@ -295,15 +318,9 @@ def _edges(facts: SelectFacts) -> dict[str, Shape]:
                 one = False
             many_in = False if one else (True if source.relation.keys_known else None)
         for base, shape in inner.items():
-            new = Shape(_or(shape.many_in, many_in), _or(shape.many_out, many_out))
+            new = Shape(either(shape.many_in, many_in), either(shape.many_out, many_out))
             if grouped and shape.many_out is not False:
                 new = Shape(None, None)  # the grouping may undo what an earlier join repeated
             old = edges.get(base)
-            edges[base] = new if old is None else Shape(_or(old.many_in, new.many_in), True)
+            edges[base] = new if old is None else Shape(either(old.many_in, new.many_in), True)
     return edges
-
-
-def _or(one: bool | None, other: bool | None) -> bool | None:
-    if one or other:
-        return True
-    return None if one is None or other is None else False

@@ -174,13 +174,13 @@ def rejects_null(condition: exp.Expr) -> set[Attr]:
         inner = bare(condition.this)
         if isinstance(inner, exp.Is):
             return attrs(inner.this) if plain(inner.this) else set()
-        return rejects_null(inner) if isinstance(inner, _COMPARISONS) else set()
+        return rejects_null(inner) if isinstance(inner, COMPARISONS) else set()
     if isinstance(condition, exp.Or):
         return rejects_null(condition.this) & rejects_null(condition.expression)
     if isinstance(condition, exp.Column):
         found = plain(condition)
         return {found} if found else set()
-    if not isinstance(condition, _COMPARISONS):
+    if not isinstance(condition, COMPARISONS):
         return set()
     strict = set()
     sides = [condition.this, *([condition.expression] if condition.args.get("expression") else [])]
@@ -191,7 +191,7 @@ def rejects_null(condition: exp.Expr) -> set[Attr]:
     return strict
 
 
-_COMPARISONS = (
+COMPARISONS = (
     exp.EQ,
     exp.NEQ,
     exp.GT,
@@ -219,5 +219,14 @@ def line_of(node: exp.Expr | None) -> int | None:
     lines = [part.meta["line"] for part in node.walk() if part._meta and "line" in part._meta]
     if lines:
         return int(min(lines))
-    # Some nodes, CURRENT_TIMESTAMP for one, carry no position: what they stand in does.
-    return line_of(node.parent)
+    # Some nodes, CURRENT_TIMESTAMP for one, carry no position: what they stand in does. The first word
+    # of that is as good as its least line, and a parent may hold the whole of a long query.
+    parent = node.parent
+    while parent is not None:
+        found = next(
+            (p.meta["line"] for p in parent.walk(bfs=False) if p._meta and "line" in p._meta), None
+        )
+        if found is not None:
+            return int(found)
+        parent = parent.parent
+    return None

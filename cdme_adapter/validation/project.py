@@ -9,8 +9,10 @@ from typing import Any
 from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.errors import ConfigError, Finding, Place
 from cdme_adapter.validation.catalog import canonical
-from cdme_adapter.validation.declared import DeclaredColumn, declared_columns, declared_keys
+from cdme_adapter.validation.declared import DeclaredColumn, declared_columns, declared_keys, replaced_by
 
+EDITED = "cdme_edited"
+"""Set on a manifest's node whose file has changed since."""
 RELATIONS = ("model", "seed", "snapshot", "source")
 
 
@@ -32,8 +34,12 @@ class Node:
     config: CdmeConfig = field(default_factory=CdmeConfig)
     config_findings: tuple[Finding, ...] = ()
     depends_on: tuple[str, ...] = ()
+    named: tuple[str, ...] | None = None
+    """What ref() and source() name, where ``depends_on`` holds more than that (a candidate)."""
     columns: tuple[DeclaredColumn, ...] = ()
     keys: tuple[frozenset[str], ...] = ()
+    replaced_by: frozenset[str] = frozenset()
+    """The ``unique_key`` by which delete+insert replaces rows, where nothing else says that it is a key."""
     contract: bool = False
     group: str | None = None
     access: str = "protected"
@@ -44,6 +50,8 @@ class Node:
     """Whether its SQL asks ``is_incremental()``."""
     why_no_sql: str = ""
     """Why ``sql`` is None, where that is known."""
+    edited: bool = False
+    """Whether its file says something else than what dbt compiled."""
 
     @property
     def stored(self) -> bool:
@@ -61,6 +69,8 @@ class ProjectView:
     schema: str = ""
     macros: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Unique id of a macro → (file, text); those of the project and its packages."""
+    macro_names: tuple[str, ...] = ()
+    """Unique ids of all macros, dbt's own among them."""
     vars: Mapping[str, Any] = field(default_factory=dict)
     yaml: Mapping[str, Any] = field(default_factory=dict)
     """dbt_project.yml, when it was given: what folders say."""
@@ -158,6 +168,7 @@ def project_view(
             for key, macro in manifest.get("macros", {}).items()
             if macro.get("package_name") not in _SHIPPED
         },
+        macro_names=tuple(manifest.get("macros", {})),
         vars=project_vars or {},
         yaml=project_yaml or {},
         directory=directory,
@@ -224,6 +235,8 @@ def _node(
         depends_on=tuple((raw.get("depends_on") or {}).get("nodes") or ()),
         columns=declared_columns(unique_id, raw, tests),
         keys=keys,
+        edited=bool(raw.get(EDITED)),
+        replaced_by=replaced_by(unique_id, raw, tests),
         contract=bool((config.get("contract") or {}).get("enforced")),
         group=raw.get("group") or config.get("group"),
         access=str(raw.get("access") or config.get("access") or "protected"),

@@ -53,6 +53,8 @@ class Column:
     """About how many distinct values it has."""
     literal: str | None = None
     """The one value that it has in every row, as SQL."""
+    surrogate: bool = False
+    """A row_number() or uuid(): unique by construction, whatever else is."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,21 @@ class Shape:
     many_in: bool | None = False
     many_out: bool | None = False
 
+    def then(self, below: Shape) -> Shape:
+        """The edge to what lies below an input, through a view.
+
+        >>> Shape(many_in=True).then(Shape(many_out=None))
+        Shape(many_in=True, many_out=None)
+        """
+        return Shape(either(self.many_in, below.many_in), either(self.many_out, below.many_out))
+
+
+def either(one: bool | None, other: bool | None) -> bool | None:
+    """Or, of what may not be known."""
+    if one or other:
+        return True
+    return None if one is None or other is None else False
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -78,6 +95,7 @@ class Relation:
     """No key beyond ``keys`` is to be expected; False: keys that nobody declared may exist."""
     rows: int | None = None
     edges: Mapping[str, Shape] = field(default_factory=dict)
+    """To the stored relations that it is made of; of a view also to those beneath views."""
     opaque: bool = False
     """The columns themselves are not known."""
     expands: bool = False
@@ -96,12 +114,17 @@ class Relation:
 
     def with_keys(self, keys: Iterable[frozenset[str]], known: bool | None = None) -> Relation:
         """The same with further keys; supersets of other keys are dropped."""
-        found = minimal([*self.keys, *keys])
+        listed = list(keys)
+        found = minimal([*self.keys, *listed])
+        telling = any(not self.surrogate(key) for key in listed)
         return replace(
-            self,
-            keys=found,
-            keys_known=self.keys_known or bool(known if known is not None else found),
+            self, keys=found, keys_known=self.keys_known or (telling if known is None else known)
         )
+
+    def surrogate(self, key: frozenset[str]) -> bool:
+        """Whether a key rests on a number that the SQL gave out: it says nothing of natural keys."""
+        columns = (self.column(name) for name in key)
+        return any(c is not None and c.surrogate for c in columns)
 
 
 def minimal(keys: Iterable[frozenset[str]], most: int = 8) -> tuple[frozenset[str], ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cdme_adapter import plugins
@@ -18,11 +18,11 @@ from cdme_adapter.validation.cache import Cache, Judged, digest, relation_digest
 from cdme_adapter.validation.catalog import Catalog
 from cdme_adapter.validation.estimate import with_rows
 from cdme_adapter.validation.inputs import declared_relation, enrich, seed_relation
+from cdme_adapter.validation.permission import denied
 from cdme_adapter.validation.project import Node, ProjectView
-from cdme_adapter.validation.relations import Column, Relation
+from cdme_adapter.validation.relations import Column, Relation, Shape, either
 from cdme_adapter.validation.report import ALWAYS_REFUSED, NO_SQL, Estimate, Report, Verdict
 from cdme_adapter.validation.rules import RULES, Rule
-from cdme_adapter.validation.rules.access import denied
 from cdme_adapter.validation.rules.target_type import in_macros
 from cdme_adapter.validation.select_facts import SelectFacts
 from cdme_adapter.validation.sql_rules import own_findings
@@ -256,8 +256,21 @@ class Validator:
         root = view.analysis.root if view.analysis is not None else Relation("", opaque=True)
         if root.opaque or len(root.columns) != len(view.bound):
             root = Relation(node.relation, tuple(view.bound), rows=root.rows)
-        root = replace(root, name=node.relation, edges={}, opaque=False)
+        # A view stores nothing: who reads it has edges to what lies beneath.
+        edges = self._beneath(root.edges) if node.materialized == "view" else {}
+        root = replace(root, name=node.relation, edges=edges, opaque=False)
         return enrich(root, node)
+
+    def _beneath(self, edges: Mapping[str, Shape]) -> dict[str, Shape]:
+        """A view's edges, and those of the views that it reads."""
+        found = dict(edges)
+        for name, shape in edges.items():
+            node, relation = self.project.by_relation(name), self.lookup(name)
+            if node is not None and node.materialized == "view" and relation is not None:
+                for base, below in relation.edges.items():
+                    new, old = shape.then(below), found.get(base)
+                    found[base] = new if old is None else Shape(either(old.many_in, new.many_in), True)
+        return found
 
     def _add(self, report: Report, node: Node, judged: Judged | None) -> None:
         if judged is None:

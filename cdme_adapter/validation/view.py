@@ -14,7 +14,7 @@ from cdme_adapter.validation.catalog import Catalog
 from cdme_adapter.validation.lines import raw_line
 from cdme_adapter.validation.predicates import line_of
 from cdme_adapter.validation.project import Node, ProjectView
-from cdme_adapter.validation.relations import Column, Relation
+from cdme_adapter.validation.relations import Column, Relation, Shape
 from cdme_adapter.validation.types import Typer
 
 
@@ -71,17 +71,32 @@ class ModelView:
 
     def names(self, wanted: str) -> list[str]:
         """Canonical names of the inputs that a name in meta.cdme stands for."""
-        found = []
-        for name, _, node in self.inputs():
-            parts = name.split(".")
-            spellings = {name, parts[-1], ".".join(parts[1:])}
-            if node is not None:
-                spellings |= {node.id, node.name}
-                if node.resource_type == "source":
-                    spellings.add(".".join(node.id.split(".")[-2:]))
-            if wanted.lower() in {s.lower() for s in spellings}:
-                found.append(name)
-        return found
+        return [name for name, _, _ in self.inputs() if wanted.lower() in self._spellings(name)]
+
+    def _spellings(self, name: str) -> set[str]:
+        """What a stored relation may be called in meta.cdme."""
+        parts = name.split(".")
+        spellings = {name, parts[-1], ".".join(parts[1:])}
+        node = self.project.by_relation(name)
+        if node is not None:
+            spellings |= {node.id, node.name}
+            if node.resource_type == "source":
+                spellings.add(".".join(node.id.split(".")[-2:]))
+        return {spelling.lower() for spelling in spellings}
+
+    def edges(self, wanted: str) -> Iterator[tuple[str, Shape]]:
+        """The edges that a name stands for, of what is read and of what lies beneath views, each with
+        the relation that this model reads."""
+        for name, _, _ in self.inputs():
+            top = self.analysis.root.edges.get(name) if self.analysis else None
+            if top is None:
+                continue
+            node, found = self.project.by_relation(name), self.lookup(name)
+            view = node is not None and node.materialized == "view"
+            below = found.edges if view and found is not None else {}
+            for base, shape in {name: Shape(), **below}.items():
+                if wanted.lower() in self._spellings(base):
+                    yield name, top.then(shape)
 
     def beneath(self, wanted: str) -> bool:
         """Whether a name stands for a stored relation that is read through views or ephemerals:

@@ -64,6 +64,9 @@ def test_what_was_edited_since_it_was_compiled_cannot_be_judged(project: Project
     assert said.stdout.strip().endswith("0 findings, 1 unknown")
     project.dbt("compile")
     assert "UNKNOWN_COLUMN" in {f["code"] for f in cdme(project, "--select", "good")[1]["findings"]}
+    file.write_bytes(file.read_bytes().replace(b" where nonsense", b"\r\n"))
+    project.dbt("compile")
+    assert cdme(project, "--select", "good")[1]["models"] == {"model.shop.good": "safe"}
 
 
 def test_a_dry_run_writes_nothing(project: Project) -> None:
@@ -124,6 +127,7 @@ def test_a_candidate_meets_every_rule(candidates: Project) -> None:
 
 
 def test_the_run_operation_judges_what_dbt_has_not_compiled(project: Project, capsys: Any) -> None:
+    project.write({"macros/twice.sql": "{% macro twice(c) %}2 * {{ c }}{% endmacro %}"})
     project.write({"fresh.sql": TABLE + "select nope from {{ ref('good') }}"})
     before = written(project)
 
@@ -144,6 +148,14 @@ def test_the_run_operation_judges_what_dbt_has_not_compiled(project: Project, ca
     assert [f["code"] for f in operation(mine, ok=False)["findings"] if f["severity"] == "error"] == [
         "UNKNOWN_COLUMN"
     ]
+    # dbt compiles it, macros and all: without dbt that is said, and refused.
+    called = "select {{ twice('id') }} as id, {{ dbt.length('grp') }} as n from {{ ref('good') }}"
+    (project.root / "mine.sql").write_text(called)
+    assert operation(mine, ok=True)["models"] == {"model.shop.mine": "safe"}
+    done, answer = cdme(project, "--sql", mine["sql"], "--name", "mine")
+    assert (done, answer["findings"][0]["code"]) == (1, "COMPILE_ERROR")
+    assert "it calls dbt, twice" in answer["findings"][0]["message"]
+    assert "run-operation" in answer["findings"][0]["remedy"]
     assert written(project) == before
     assert (
         "BAD_ARGUMENTS" in project.dbt("run-operation", "cdme_validate", "--args", "{x: 1}", ok=False).text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +258,62 @@ def test_columns_that_are_only_described_are_not_all_there_are() -> None:
     report = judge(TABLES, models)
     assert codes(report) == ["UNKNOWN_COLUMN"]
     assert report.models()["model.shop.b"] == "unknown"
+
+
+def test_a_date_by_which_rows_are_replaced_is_no_key() -> None:
+    """delete+insert replaces a day of rows: a join on the day repeats them, for all that is known."""
+    day = {"materialized": "incremental", "incremental_strategy": "delete+insert", "unique_key": "day"}
+    up = {"sql": "select cast(seen_at as date) as day, kind from {events}", "config": day}
+    sql = (
+        "select o.order_id, sum(o.amount) t from {orders} o join {up} d on d.day = o.ordered_on group by 1"
+    )
+    assert judge(TABLES, {"up": up, "m": sql}).models()["model.shop.m"] == "unknown"
+    tested = {**up, "unique": ["day"]}
+    assert judge(TABLES, {"up": tested, "m": sql}).models()["model.shop.m"] == "safe"
+
+
+def test_what_may_not_be_seen_is_not_proposed() -> None:
+    report = candidate("select * from {{ ref('secrt') }}")
+    assert codes(report) == ["UNKNOWN_RELATION"] and "secret" not in report.findings[0].remedy
+    report = candidate("select * from main.secrt")
+    assert codes(report) == ["UNKNOWN_RELATION"] and "secret" not in report.findings[0].remedy
+
+
+def test_a_candidate_that_writes_out_a_model_hides_an_edge() -> None:
+    assert codes(candidate("select * from main.a")) == ["HARDCODED_RELATION"]
+    assert codes(candidate("select a.* from {{ ref('a') }} a join main.a b using (order_id)")) == []
+    sql = "select b.order_id from {{ source('raw', 'orders') }} a join main.a b using (order_id)"
+    assert codes(candidate(sql)) == ["HARDCODED_RELATION"]
+
+
+def test_another_text_for_a_model_meets_what_is_declared_of_it() -> None:
+    models = {"a": {"sql": GOOD, "meta": {"grain": ["order_id"]}}}
+    both = "{{ source('raw', 'orders') }} o join {{ source('raw', 'items') }} i"
+    sql = f"select o.order_id, i.sku from {both} using (order_id)"
+    report = validate_candidate(sql, "a", None, view(TABLES, models), warehouse(TABLES))
+    assert codes(report) == ["GRAIN_FANOUT"] and report.refusals
+    told = "models: [{name: a}]"
+    assert codes(validate_candidate(sql, "a", told, view(TABLES, models), warehouse(TABLES))) == []
+
+
+def test_a_built_relation_stands_in_where_only_the_compiled_sql_is_missing() -> None:
+    tables = {**TABLES, "a": {"columns": {"order_id": "INTEGER"}, "fill": "SELECT 1"}}
+    models = {"m": "select order_id, nope from {a}"}
+    project = view(tables, models)
+    node = replace(project.nodes["source.shop.raw.a"], id="snapshot.shop.a", resource_type="snapshot")
+    nodes = {**project.nodes, node.id: node}
+    nodes["model.shop.m"] = replace(nodes["model.shop.m"], depends_on=(node.id,))
+    found = validate_project(replace(project, nodes=nodes), warehouse(tables), ["model.shop.m"])
+    assert codes(found) == ["UNKNOWN_COLUMN"]
+    nodes[node.id] = replace(node, edited=True)
+    found = validate_project(replace(project, nodes=nodes), warehouse(tables), ["model.shop.m"])
+    assert codes(found) == [] and found.models() == {"model.shop.m": "unknown"}
+
+
+def test_a_long_union_of_stars_is_judged_in_no_time() -> None:
+    """Where nothing in a branch has a place, whole trees were searched for one, again and again."""
+    sql = " union ".join(["select * from {orders}"] * 400)
+    began = time.process_time()
+    report = judge(TABLES, {"m": sql})
+    assert time.process_time() - began < 20
+    assert codes(report).count("UNION_DEDUPLICATES") >= 1

@@ -5,9 +5,8 @@ It is worded exactly as a relation that is missing; only the code tells them apa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from cdme_adapter.validation.project import Node, ProjectView
 from cdme_adapter.validation.rules.names import missing_relation
 from cdme_adapter.validation.view import ModelView, Said
 
@@ -16,19 +15,3 @@ def check(view: ModelView) -> Iterator[Said]:
     """Each input that the model may not build on."""
     for name in view.denied:
         yield missing_relation(view, name, "ACCESS_DENIED")
-
-
-def denied(project: ProjectView, node: Node, inputs: Iterable[Node]) -> tuple[str, ...]:
-    """Canonical names of the inputs that ``node`` may not build on."""
-    return tuple(i.relation for i in inputs if i.id != node.id and _denied(project, node, i))
-
-
-def _denied(project: ProjectView, node: Node, other: Node) -> bool:
-    if other.access == "private" and other.group and other.group != node.group:
-        return True
-    if other.access == "protected" and other.package and other.package != node.package:
-        restricted = other.resource_type == "model" and other.group is not None
-        if restricted:
-            return True
-    roles = set(other.config.roles)
-    return bool(roles) and not roles & set(project.as_roles)

@@ -19,10 +19,10 @@ def check(view: ModelView) -> Iterator[Said]:
         yield CannotTell("the cardinality of its edges cannot be read from the SQL")
         return
     for given, declared in view.node.config.cardinality.items():
-        for name in view.names(given):
-            shape = view.analysis.root.edges.get(name)
-            if shape is None:
-                continue
+        edges = list(view.edges(given))
+        if not edges and view.beneath(given):
+            yield CannotTell(f"{given} is read through a view whose edges are not known")
+        for name, shape in edges:
             wrong = (declared[0] == "1" and shape.many_in is True) or (
                 declared[2] == "1" and shape.many_out is True
             )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from cdme_adapter.validation.inputs import firm_keys
 from cdme_adapter.validation.predicates import ADDITIVE, attrs, line_of
 from cdme_adapter.validation.relations import Repeat
 from cdme_adapter.validation.select_facts import SelectFacts
@@ -112,7 +113,7 @@ def _declared(view: ModelView) -> Iterator[Said]:
     assert analysis is not None
     grain = frozenset(c.lower() for c in view.node.config.grain)
     wanted = [(grain, "grain")] if grain else []
-    wanted += [(k, "key") for k in view.node.keys if k != grain]
+    wanted += [(k, "key") for k in firm_keys(view.node, analysis.root.columns) if k != grain]
     for key, what in wanted:
         root = analysis.root
         if root.opaque:

@@ -31,13 +31,14 @@ def check(view: ModelView) -> Iterator[Said]:
 def _all_parents(view: ModelView) -> set[str]:
     """Parents, and the parents of ephemeral parents, whose SQL is pasted in."""
     found: set[str] = set()
-    stack = list(view.node.depends_on)
+    node = view.node
+    stack = list(node.depends_on if node.named is None else node.named)
     while stack:
         current = stack.pop()
         if current in found:
             continue
         found.add(current)
-        node = view.project.nodes.get(current)
-        if node is not None and not node.stored:
-            stack += node.depends_on
+        parent = view.project.nodes.get(current)
+        if parent is not None and not parent.stored:
+            stack += parent.depends_on
     return found

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from cdme_adapter.validation.predicates import attrs, walk
+from cdme_adapter.validation.dependencies import Attr
+from cdme_adapter.validation.predicates import COMPARISONS, attrs, children, plain, walk
 from cdme_adapter.validation.relations import Measure
 from cdme_adapter.validation.select_facts import SelectFacts
 from cdme_adapter.validation.types import short
 from cdme_adapter.validation.view import ModelView, Said
+
+_DECIDES = (*COMPARISONS, exp.Is, exp.And, exp.Or, exp.Not, exp.Query)
 
 
 def check(view: ModelView) -> Iterator[Said]:
@@ -75,11 +78,29 @@ def _sums(view: ModelView, *kinds: type[exp.Expr]) -> Iterator[tuple[SelectFacts
 
 
 def _measures(facts: SelectFacts, node: exp.Expr) -> Iterator[Measure]:
-    for alias, name in sorted(attrs(node)):
+    for alias, name in sorted(_added(node)):
         source = facts.sources.get(alias)
         column = source.relation.column(name) if source else None
         if column is not None and column.measure is not None:
             yield column.measure
+
+
+def _added(node: exp.Expr) -> set[Attr]:
+    """The attributes whose values go into an aggregate; what only decides, in CASE or FILTER, does not."""
+    if isinstance(node, _DECIDES):
+        return set()
+    if isinstance(node, exp.Column):
+        found = plain(node)
+        return {found} if found else set()
+    if isinstance(node, exp.Filter):
+        return _added(node.this)
+    if isinstance(node, exp.Case):
+        parts = [branch.args["true"] for branch in node.args["ifs"]] + [node.args.get("default")]
+    elif isinstance(node, exp.If):
+        parts = [node.args.get("true"), node.args.get("false")]
+    else:
+        parts = list(children(node))
+    return {found for part in parts if part is not None for found in _added(part)}
 
 
 def _judge(view: ModelView, node: exp.Expr, measure: Measure) -> Iterator[Said]:

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from cdme_adapter.validation.binding import BindError
+from cdme_adapter.validation.permission import denied
 from cdme_adapter.validation.view import CannotTell, ModelView, Said
 
 _REMEDIES = {
@@ -57,12 +58,14 @@ def _unbound(view: ModelView, error: BindError) -> Iterator[Said]:
 def missing_relation(view: ModelView, name: str, code: str) -> Said:
     """The same words for a relation that is missing and for one that may not be seen."""
     short = name.split(".")[-1]
+    # What may not be seen is not proposed either.
+    hidden = {*view.denied, *denied(view.project, view.node, view.project.nodes.values())}
     known = {
         n.relation.split(".")[-1]: n.name
         for n in view.project.nodes.values()
-        if n.relation and n.relation not in view.denied and n.id != view.node.id
+        if n.relation and n.relation not in hidden and n.id != view.node.id
     }
-    known |= {r.split(".")[-1]: r.split(".", 1)[1] for r in view.catalog.relations}
+    known |= {r.split(".")[-1]: r.split(".", 1)[1] for r in view.catalog.relations if r not in hidden}
     known.pop(short, None)
     near = difflib.get_close_matches(short, list(known), 1, 0.6)
     line = view.analysis.places.get(name) if view.analysis else None

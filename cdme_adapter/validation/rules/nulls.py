@@ -92,9 +92,10 @@ def _joins(view: ModelView, facts: SelectFacts) -> Iterator[Said]:
         for part in conjuncts(source.join.args.get("on")):
             if not isinstance(part, exp.EQ):
                 continue
+            meant = _meant(facts)
             for side in (part.this, part.expression):
                 where = attr(side)
-                if where is None or not attrs(part) - {where}:
+                if where is None or where in meant or not attrs(part) - {where}:
                     continue
                 origin = facts.sources.get(where[0])
                 column = origin.relation.column(where[1]) if origin else None
@@ -110,3 +111,12 @@ def _joins(view: ModelView, facts: SelectFacts) -> Iterator[Said]:
                     )
                 elif column.nulls is Nulls.UNKNOWN:
                     yield CannotTell(f"whether {where[1]}, joined on, holds NULLs is not known")
+
+
+def _meant(facts: SelectFacts) -> set[Attr]:
+    """Attributes whose NULLs a condition of its own drops: WHERE, or IS NOT NULL in ON."""
+    parts = list(conjuncts(facts.select.args.get("where")))
+    for source in facts.sources.values():
+        on = source.join.args.get("on") if source.join is not None and source.side == "inner" else None
+        parts += [part for part in conjuncts(on) if isinstance(part, exp.Not)]
+    return {found for part in parts for found in rejects_null(part)}

@@ -9,12 +9,23 @@ from cdme_adapter.errors import Finding, Place
 from cdme_adapter.validation.project import ProjectView
 from cdme_adapter.validation.view import ModelView, Said
 
-_BRANCH = re.compile(
-    r"""(target\s*\.\s*type|target\s*\[\s*['"]type['"]\s*\]|adapter\s*\.\s*type\s*\(\s*\))"""
-    r"""\s*(==|!=|in\b|not\s+in\b)[^%}]*?['"]duckdb['"]"""
-    r"""|['"]duckdb['"]\s*(==|!=|in)\s*(target\s*\.\s*type|adapter\s*\.\s*type\s*\(\s*\))""",
-    re.IGNORECASE,
+_ASKED = (
+    r"""(?:target\s*\.\s*type\b|target\s*\[\s*['"]type['"]\s*\]|"""
+    r"""target\s*\.\s*get\s*\(\s*['"]type['"][^)]*\)|adapter\s*\.\s*type\s*\(\s*\))"""
 )
+_SET = re.compile(rf"{{%-?\s*set\s+(\w+)\s*=\s*{_ASKED}\s*(?:\|[^%]*)?-?%}}", re.IGNORECASE)
+
+
+def _branch(asked: str) -> re.Pattern[str]:
+    """Comparisons of ``asked`` with the word duckdb, either way round."""
+    return re.compile(
+        rf"""{asked}[^=!%}}]{{0,20}}?\s*(==|!=|\bin\b|\bnot\s+in\b)[^%}}]*?['"]duckdb['"]"""
+        rf"""|['"]duckdb['"]\s*(==|!=|in\b|not\s+in\b)\s*{asked}""",
+        re.IGNORECASE,
+    )
+
+
+_BRANCH = _branch(_ASKED)
 
 
 def check(view: ModelView) -> Iterator[Said]:
@@ -25,11 +36,16 @@ def check(view: ModelView) -> Iterator[Said]:
 
 
 def lines(text: str) -> Iterator[int]:
-    """The lines on which such a branch begins."""
-    for found in _BRANCH.finditer(text):
-        after = text[found.start() : found.end() + 40]
-        if "cdme" not in after.lower():
-            yield text.count("\n", 0, found.start()) + 1
+    """The lines on which such a branch begins; a name that was set to the type is followed."""
+    names = {found[1] for found in _SET.finditer(text)}
+    patterns = [_BRANCH, *(_branch(rf"\b{name}\b") for name in sorted(names))]
+    starts = set()
+    for pattern in patterns:
+        for found in pattern.finditer(text):
+            after = text[found.start() : found.end() + 40]
+            if "cdme" not in after.lower():
+                starts.add(text.count("\n", 0, found.start()) + 1)
+    yield from sorted(starts)
 
 
 def in_macros(project: ProjectView) -> Iterator[Finding]:

@@ -18,7 +18,6 @@ def check(view: ModelView) -> Iterator[Said]:
     for found in view.analysis.sets:
         if not isinstance(found.node, exp.Union):
             continue
-        at = line_of(found.node.expression)
         if found.node.args.get("distinct"):
             listing = len(found.branches[0].columns) <= 2
             yield view.found(
@@ -26,7 +25,7 @@ def check(view: ModelView) -> Iterator[Said]:
                 "info" if listing else "warn",
                 "UNION drops every row that equals another, also within one branch",
                 "write UNION ALL, or SELECT DISTINCT where that is meant",
-                at,
+                line_of(found.node.expression),
             )
         swapped = _swapped(found.branches[0], found.branches[1])
         if swapped and not found.node.args.get("by_name"):
@@ -36,7 +35,7 @@ def check(view: ModelView) -> Iterator[Said]:
                 f"the branches list {swapped[0]} and {swapped[1]} in different places, and a UNION "
                 f"goes by position",
                 "list the columns in one order, or write UNION ALL BY NAME",
-                at,
+                line_of(found.node.expression),
             )
 
 
