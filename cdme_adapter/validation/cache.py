@@ -15,7 +15,7 @@ from cdme_adapter.errors import Finding, Place
 from cdme_adapter.validation.relations import Column, Measure, Nulls, Relation, Repeat, Shape
 from cdme_adapter.validation.report import Verdict
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ def _column(raw: Mapping[str, Any]) -> Column:
         Repeat(**repeat) if repeat else None,
         raw["distinct"],
         raw["literal"],
+        raw["surrogate"],
     )
 
 

@@ -18,7 +18,7 @@ from cdme_adapter.validation import (
     validate_candidate,
     validate_project,
 )
-from cdme_adapter.validation.cache import Cache
+from cdme_adapter.validation.cache import Cache, relation_from, relation_json
 from cdme_adapter.validation.lines import raw_line
 from tests.validation.harness import judge, view, warehouse
 
@@ -317,3 +317,11 @@ def test_a_long_union_of_stars_is_judged_in_no_time() -> None:
     report = judge(TABLES, {"m": sql})
     assert time.process_time() - began < 20
     assert codes(report).count("UNION_DEDUPLICATES") >= 1
+
+
+def test_what_is_kept_of_a_relation_is_all_that_is_known_of_it() -> None:
+    """What the cache lost would make every model above it be judged again."""
+    models = {"m": "select row_number() over (order by order_id) as k, 'x' as lit, amount from {orders}"}
+    relation = judge(TABLES, models).relations["model.shop.m"]
+    assert relation.column("k") != replace(relation.column("k"), surrogate=False)  # type: ignore[type-var]
+    assert relation_from(relation_json(relation)) == relation
