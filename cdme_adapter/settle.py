@@ -86,7 +86,8 @@ class _Fate:
     """What became of the rows of a stage or relation.
 
     ``alive`` reached the model's rows, None where all did; ``lost`` is a FROM item of
-    (i, loss), one row for each of the others that has evidence. A ``loss`` is eight times the rank of
+    (i, loss), one row for each of the others that has evidence; rows with a NULL loss have none (a
+    filter instead would evaluate what the losses are made of twice). A ``loss`` is eight times the rank of
     the clause plus seven less the verdict, so that the greatest is the one that counts. ``looked_up``
     is, where there is one, the loss of row ``{row}`` as an expression, NULL where it has none.
     """
@@ -235,9 +236,9 @@ class Settlement:
         # but where some of them are errors.
         looked_up = None
         if lost and target not in self.plan.relations:
-            lost, looked_up = self._kept(lost, universe)
+            lost, looked_up = self._kept(_shown(lost), universe)
         elif lost and self._has_errors:
-            lost = self._new("lost", f"FROM {lost}")
+            lost = self._new("lost", f"FROM {_shown(lost)}")
         self._fates[target] = _Fate(live, lost, looked_up)
         return live, pending
 
@@ -328,7 +329,8 @@ class Settlement:
                     part, question = self._judged(check.clauses, judged, question, last)
                     found.append(part)
             elif isinstance(check, CaseCheck):
-                judged = self._filled(_case_sql(check), node, port, question)
+                every = self.sets.everyone(question.universe) if everyone and check.single else question
+                judged = self._filled(_case_sql(check), node, port, every)
                 last = place == len(checks) - 1 and check.single
                 part, question = self._judged(check.clauses, judged, question, last)
                 found.append(part)
@@ -412,7 +414,10 @@ class Settlement:
         else:
             losses = [_loss(self._rank(c), verdict) for c in clauses for verdict in self._verdicts(c)]
             loss = f"CASE code {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(losses))} END"
-        return f"SELECT i, ({loss})::INTEGER AS loss FROM {judged} WHERE code < {2 * len(clauses)}"
+        passed = 2 * len(clauses)
+        if judged.startswith("temp."):
+            return f"SELECT i, ({loss})::INTEGER AS loss FROM {judged} WHERE code < {passed}"
+        return f"SELECT i, CASE WHEN code < {passed} THEN ({loss})::INTEGER END AS loss FROM {judged}"
 
     def _verdicts(self, clause: int) -> tuple[int, int]:
         """The verdicts of a clause on a row for which it is NULL, and FALSE."""
@@ -432,7 +437,7 @@ class Settlement:
         errors = self._count(wrong) if wrong else 0
         unaccounted, missing = universe.count - live.count - filtered - errors, None
         if unaccounted:
-            explained = self.sets.of(universe, f"SELECT i FROM {fate}") if fate else None
+            explained = self.sets.of(universe, f"SELECT i FROM {_shown(fate)}") if fate else None
             unknown = self.sets.minus(pending, explained) if explained else pending
             missing, unaccounted = unknown.rows, unknown.count
         chains = tuple(self.maps.chains(self.plan.root, relation))
@@ -459,12 +464,12 @@ class Settlement:
             ends = f"(FROM {ends} WHERE loss < {8 * len(self.plan.clauses)})"
         if any(clause.kind in _CANDIDATES for clause in self.plan.clauses):
             # A verdict that is null for every candidate is null by now, also in the same chunk.
-            null = f"((7 - loss % 8) = {ALL_NULL})::INTEGER * {ALL_NULL - Verdict.NULL.number}"
+            null = f"((loss & 7) = {7 - ALL_NULL})::INTEGER * {ALL_NULL - Verdict.NULL.number}"
             ends = f"(SELECT i, loss + {null} AS loss FROM {ends})"
         chunks = self._new(
             "chunks",
             f"SELECT (CASE loss // 8 {arms} END)::INTEGER AS clause, (7 - loss % 8)::TINYINT AS verdict, "
-            f"* EXCLUDE (loss) FROM ({chunked(dense.over(ends, 'loss'), 'loss')})",
+            f"* EXCLUDE (loss) FROM ({chunked(dense.over(ends, 'loss'), 'loss')}) WHERE n > 0",
         )
         counted = self.execute(
             f"SELECT clause, verdict, sum(n) FROM {chunks} GROUP BY ALL ORDER BY clause, verdict"
@@ -493,6 +498,11 @@ def dense_of(universe: Universe) -> Ordinals:
 
 def _loss(rank: int, verdict: int | str) -> str:
     return f"{rank * 8 + 7 - verdict}" if isinstance(verdict, int) else f"({rank * 8 + 7} - {verdict})"
+
+
+def _shown(lost: str) -> str:
+    """The rows of (i, loss) that have evidence."""
+    return f"(FROM {lost} WHERE loss IS NOT NULL)"
 
 
 def _plain(sql: str) -> str:

@@ -11,8 +11,8 @@ A stop is coded as twice the conjunct's place, plus one if it was FALSE and not 
 that passes everything has twice their number. Some derivation is known to do so: then a row without
 a partner for a key stops at the key's conjunct, whatever else holds.
 
-A message is one bit string of keys for each stop, where the key is one integer and they lie close
-enough; else a table of keys. Either is made once and read by every relation behind it.
+A message is bit strings of keys, where the key is one integer and they lie close enough; else a table
+of keys. Either is made once and read by every relation behind it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from cdme_adapter.capture.plan import LevelKey, LevelTree
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.sets import RowSet, RowSets, Universe
+from cdme_adapter.store.rows import CHUNK, chunk_of, place_of
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _SPARSE = 64
@@ -135,42 +136,48 @@ class Levels:
     def _message(self, of: int, to: int, keys: tuple[LevelKey, ...]) -> _Message:
         """What the rows of group ``of`` give to those of group ``to``."""
         if (of, to) not in self._messages:
-            span = self._span(of, to, keys[0]) if len(keys) == 1 else None
+            close = len(keys) == 1 and self._lie_close(of, to, keys[0])
             self._messages[of, to] = (
-                self._as_bits(of, to, keys[0], *span) if span else self._as_tables(of, to, keys)
+                self._as_bits(of, to, keys[0]) if close else self._as_tables(of, to, keys)
             )
         return self._messages[of, to]
 
-    def _span(self, of: int, to: int, key: LevelKey) -> tuple[int, int] | None:
-        """The least and the greatest key, where both sides are integers that lie close together."""
+    def _lie_close(self, of: int, to: int, key: LevelKey) -> bool:
+        """Whether both sides are integers, and those of the group that is asked lie close together."""
         source, asking = self.fill(self.tree.groups[of].sql), self.fill(self.tree.groups[to].sql)
         theirs = self.fill(key.theirs)
         for sql in (f"{theirs} AS k FROM {source}", f"{self.fill(key.mine)} AS k FROM {asking}"):
             if str(self.execute(f"DESCRIBE SELECT {sql}")[0][1]) not in _INTEGERS:
-                return None
+                return False
         low, high = self.execute(f"SELECT min({theirs}), max({theirs}) FROM {source}")[0]
-        if low is None:
-            return None
         widest = max(_SMALL, min(_WIDEST, _SPARSE * self.tree.groups[of].rows))
-        return (low, high) if high - low < widest else None
+        return low is not None and int(high - low) < widest
 
-    def _as_bits(self, of: int, to: int, key: LevelKey, low: int, high: int) -> _Message:
+    def _as_bits(self, of: int, to: int, key: LevelKey) -> _Message:
+        """One row for each chunk of neighbouring keys, with a bit string of them for each stop.
+
+        A bit string of all keys would be one look-up without a join, but the engine copies a constant
+        for every vector of rows.
+        """
         unmatched = 2 * key.place + 1
         rows = self._rows(of, to, [f"{self.fill(key.theirs)} AS k"])
-        table = self.new(
+        levels = self.new(
             "level",
-            f"SELECT f, bitstring_agg(k, {low}, {high}) AS bits FROM ({rows})"
-            f" WHERE f > {unmatched} AND k IS NOT NULL GROUP BY f",
+            f"SELECT f, {chunk_of('k')} AS chunk, bitstring_agg({place_of('k')}, 0, {CHUNK - 1}) AS bits"
+            f" FROM ({rows}) WHERE f > {unmatched} AND k IS NOT NULL GROUP BY ALL",
         )
-        found = [int(level) for (level,) in self.execute(f"SELECT f FROM {table} ORDER BY f DESC")]
-        column = "r.c{at}_0"
-        arms = [f"WHEN {column} IS NULL THEN {unmatched - 1}"]
-        if found:
-            arms.append(f"WHEN {column} < {low} OR {column} > {high} THEN {unmatched}")
-        for level in found:
-            bits = self.sets.variable(f"(SELECT bits FROM {table} WHERE f = {level})")
-            arms.append(f"WHEN get_bit({bits}, ({column}::BIGINT - {low})::INTEGER) = 1 THEN {level}")
-        return _Message((), (f"CASE {' '.join(arms)} ELSE {unmatched} END",))
+        found = [int(f) for (f,) in self.execute(f"SELECT DISTINCT f FROM {levels} ORDER BY f DESC")]
+        if not found:
+            return _Message((), (f"{unmatched} - (r.c{{at}}_0 IS NULL)::INTEGER",))
+        bits = ", ".join(f"any_value(bits) FILTER (f = {level}) AS b{level}" for level in found)
+        chunks = self.new("level", f"SELECT chunk, {bits} FROM {levels} GROUP BY chunk")
+        arms = [f"WHEN r.c{{at}}_0 IS NULL THEN {unmatched - 1}"]
+        place = place_of("r.c{at}_0")
+        arms += [f"WHEN get_bit(m{{at}}.b{level}, {place}) = 1 THEN {level}" for level in found]
+        return _Message(
+            (f"LEFT JOIN {chunks} AS m{{at}} ON m{{at}}.chunk = {chunk_of('r.c{at}_0')}",),
+            (f"CASE {' '.join(arms)} ELSE {unmatched} END",),
+        )
 
     def _as_tables(self, of: int, to: int, keys: tuple[LevelKey, ...]) -> _Message:
         first, names = 2 * keys[0].place, [f"k{n}" for n in range(len(keys))]

@@ -35,6 +35,7 @@ from cdme_adapter.settle import (
     InputAccount,
     Settlement,
     _loss,
+    _shown,
     dense_of,
 )
 
@@ -76,15 +77,15 @@ class TotalsSettlement(Settlement):
         live, pending = self._judge(relation, universe)
         fate, dense = self._fates[relation].lost, dense_of(universe)
         if fate and self.keys:
-            fate = self._new("lost", f"FROM {fate}")
+            fate = self._new("lost", f"FROM {_shown(fate)}")
         exact = self.keys or self.reasons
         reasons = self._by_clause(fate) if fate and exact else ()
         filtered = sum(count for _, _, count in reasons)
         if fate and not exact:
-            filtered = self._counted.get(fate) or self._count(fate)
+            filtered = self._counted.get(fate) or int(self.execute(f"SELECT count(loss) FROM {fate}")[0][0])
         unaccounted, missing = universe.count - live.count - filtered, None
         if unaccounted:
-            explained = self.sets.of(universe, f"SELECT i FROM {fate}") if fate else None
+            explained = self.sets.of(universe, f"SELECT i FROM {_shown(fate)}") if fate else None
             unknown = self.sets.minus(pending, explained) if explained else pending
             missing, unaccounted = unknown.rows, unknown.count
         chains = self._sampled(relation) if self.sample else ()
@@ -169,7 +170,8 @@ class TotalsSettlement(Settlement):
             return ()
         clauses = {rank: clause for clause, rank in enumerate(self.plan.rank)}
         found: dict[tuple[int, int], int] = {}
-        for loss, count in self.execute(f"SELECT loss, count(*) FROM {fate} GROUP BY loss ORDER BY loss"):
+        counts = self.execute(f"SELECT loss, count(loss) FROM {fate} GROUP BY loss ORDER BY loss")
+        for loss, count in ((loss, count) for loss, count in counts if count):
             rank, verdict = divmod(int(loss), 8)
             verdict = Verdict.NULL.number if 7 - verdict == ALL_NULL else 7 - verdict
             key = clauses[rank], verdict
