@@ -193,6 +193,14 @@ class Settlement:
             return str(self.rejects)
         return f"(SELECT {', '.join(('rowid AS o', *node.hidden))} FROM temp.{node.name})"
 
+    def _given(self, node: Node) -> str:
+        """The rows that a node's query gave, those that were routed to the error domain included: they
+        too fill a LIMIT, and are the first of their key."""
+        if node.name != ROOT or not self.rejects:
+            return self._rows(node)
+        columns = ", ".join(("o", *node.hidden))
+        return f"(SELECT {columns} FROM {self._rows(node)} UNION ALL SELECT {columns} FROM {self.rejects})"
+
     @property
     def _rejected(self) -> Node:
         return replace(self.plan.root, name=REJECTED, checks=())
@@ -346,7 +354,7 @@ class Settlement:
     def _levels(self, node: Node, tree: LevelTree) -> Levels:
         """The messages of a tree, which all of its groups share."""
         if tree not in self._trees:
-            rows = self._rows(node)
+            rows = self._given(node)
             fill = lambda sql: sql.format(self=rows, **_NUMBERS)  # noqa: E731
             self._trees[tree] = Levels(self.execute, self.sets, self._new, fill, self._universe, tree)
         return self._trees[tree]
@@ -361,7 +369,7 @@ class Settlement:
         for row in ("{port}", "i"):
             template = template.replace(f"{row} IN (SELECT i FROM {{cur}})", _plain(question.holds(row)))
         return template.format(
-            port=port.column, cur=question.rows, self=self._rows(node), **_NUMBERS
+            port=port.column, cur=question.rows, self=self._given(node), **_NUMBERS
         )  # fmt: skip
 
     def _passes_all(self, check: StepCheck) -> bool:

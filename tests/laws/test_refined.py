@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import given, settings
 
 from cdme_adapter.capture.plan import ROOT
@@ -145,6 +146,27 @@ def _ends(execute: Any, chain: Chain) -> set[int]:
 @given(cases(depth=3, menu=CORE))
 def test_the_equation_holds_with_errors(case: Case) -> None:
     check_refined(case)
+
+
+TABLE = (
+    "CREATE TABLE t0 (k INTEGER, a INTEGER, c VARCHAR)",
+    "INSERT INTO t0 VALUES (0, 0, 'x'), (1, 0, 'x'), (2, 1, 'x'), (3, 1, 'y'), (4, 2, 'y')",
+)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT k, a, c FROM t0 ORDER BY k LIMIT 2",
+        "SELECT k, a, c FROM t0 ORDER BY k LIMIT 2 OFFSET 1",
+        "SELECT DISTINCT ON (a) k, c FROM t0 ORDER BY a, k",
+        "SELECT k, c FROM t0 QUALIFY row_number() OVER (PARTITION BY a ORDER BY k) = 1",
+    ],
+)
+def test_a_rejected_row_fills_its_place(sql: str) -> None:
+    """The rows behind a LIMIT or a first of its key are filtered by it, also where that row is in error."""
+    compared = check_refined(Case(TABLE, sql, {}, False))
+    assert compared["filtered"] and compared["error"] and compared["contributed"]
 
 
 def test_the_law_has_content() -> None:
