@@ -164,6 +164,9 @@ def _derive(ctx: Context, generation: Generation, asked: bool) -> Derivation:
     except BaseException:
         con.execute(f"DETACH {place}")
         raise
+    finally:
+        if con is not ctx.store.con:
+            con.close()  # else the database stays open until the cursor is collected
     kept = [
         replace(new[e.id], declared=e.declared) if e.id in new else _opaque([e], "its plan has changed")[0]
         for e in edges

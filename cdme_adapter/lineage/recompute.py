@@ -53,6 +53,8 @@ def evaluated(ctx: Context, text: str) -> Iterator[Context]:
         yield found
     finally:
         con.execute(f"DETACH {place}")
+        if con is not ctx.store.con:
+            con.close()  # else the database stays open until the cursor is collected
 
 
 def _view(ctx: Context, model: str) -> NodeInfo:

@@ -59,6 +59,18 @@ def reconcile(
 ) -> dict[str, Any]:
     """The answer of docs/commands.md, ``reconcile``; ``progress`` wraps the models as they are done."""
     own = on_own_connection(ctx)
+    try:
+        return _reconciled(own, question, target_path, progress)
+    finally:
+        own.store.con.close()  # type: ignore[attr-defined]
+
+
+def _reconciled(
+    own: Context,
+    question: ReconcileQuestion,
+    target_path: Path | None,
+    progress: Callable[[list[str]], Any],
+) -> dict[str, Any]:
     wanted = [own.resolve(name, "model") for name in question.models]
     models = sorted(wanted or [m for m in own.store.current if _has_edges(own, m)])
     entries: list[dict[str, Any]] = []
