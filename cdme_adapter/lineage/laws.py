@@ -135,6 +135,8 @@ def _against_ledger(e: Evidence, ledger: str) -> str:
         "filtered_count": f"(SELECT count(*) FROM ({e.filtered}))",
         "error_count": f"(SELECT count(*) FROM ({e.errors}))",
     }
+    if edge.whole:  # no record is claimed to be in a class
+        counts = {}
     if edge.sample is not None:  # the records are not at hand: the totals add up to a recount of the input
         counts = {
             "input_count": "contributed_count + filtered_count + error_count",
@@ -144,7 +146,7 @@ def _against_ledger(e: Evidence, ledger: str) -> str:
         counts["output_count"] = f"(SELECT count(*) FROM ({e.outputs}))"
     if e.records is not None and edge.sample is None:
         counts["input_count"] = f"(SELECT count(*) FROM ({e.records}))"
-    same = " AND ".join(f"l.{name} = {count}" for name, count in counts.items())
+    same = " AND ".join(["TRUE", *(f"l.{name} = {count}" for name, count in counts.items())])
     if e.records is not None and edge.sample is not None:
         same += f" AND l.input_count = (SELECT count(*) FROM ({e.records}))"
         same += f" AND l.contributed_count >= (SELECT count(*) FROM ({e.contributed}))"
@@ -176,8 +178,8 @@ def covered_output(context: Context, model: str, edges: list[Edge]) -> list[str]
     from cdme_adapter.lineage.shape import generated_rows
 
     direct = [e for e in edges if e.role is Role.DIRECT]
-    if any(e.exactness is Exactness.OPAQUE for e in direct):
-        return []
+    if any(e.exactness is Exactness.OPAQUE or e.whole for e in direct):
+        return []  # not known; or every record of an input may be behind every row
     outputs = _outputs(context, model)
     for edge in direct:
         if edge.sampled:

@@ -172,8 +172,9 @@ def _judged(
     every = [e for e in edges if e.role is Role.DIRECT]
     direct = {e.input: e for e in sorted(every, key=lambda e: e.own)}  # the last run's, where it has one
     if law == "covered_output":
-        opaque = any(e.exactness is Exactness.OPAQUE for e in every)
-        verdict = "violation" if broken else "unknown" if opaque else "exact"
+        least = {e.exactness for e in every}
+        known = "superset" if Exactness.SUPERSET in least else "exact"
+        verdict = "violation" if broken else "unknown" if Exactness.OPAQUE in least else known
         yield _broken(None, law, generation.row_count or 0, verdict, broken.get("", []))
         return
     for source in sorted({*direct, *broken}):

@@ -204,6 +204,10 @@ class Validator:
             view.why = "a python model" if node.language != "sql" else no_sql
             view.bound = BindError("CANNOT_BIND", view.why)
             return view
+        if node.materialized == "table_function":
+            view.why = "a table function: its parameters have values only where it is called"
+            view.bound = BindError("CANNOT_BIND", view.why)
+            return view
         try:
             view.analysis = analyse(
                 node.sql,

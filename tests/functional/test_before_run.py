@@ -164,3 +164,17 @@ def test_compiling_ahead_is_not_noticed(project: Project) -> None:
     assert "__dbt__cte__eph" in written and written.count("__dbt__cte__eph as") == 1
     project.dbt("run", "--select", "inc")
     assert "max(id)" in (project.root / "target/cdme/compiled.json").read_text()
+
+
+def test_the_parameters_of_a_table_function_are_no_unknown_columns(project: Project) -> None:
+    project.configure(vars={"cdme": {"validate": "error"}})
+    project.write({
+        "raw.csv": RAW,
+        "below.sql": "{{ config(materialized='table_function', parameters=['n']) }}"
+                     " select id, v from {{ ref('raw') }} where id < n",
+        "few.sql": TABLE + "select * from {{ ref('below') }}(3)",
+    })  # fmt: skip
+    outcome = project.dbt("build", "--select", "raw", "below", "few")
+    assert "UNKNOWN_COLUMN" not in outcome.log
+    assert project.sql("SELECT id FROM few ORDER BY id") == [(1,), (2,)]
+    assert project.ledger("few")["raw"]["exactness"] == "superset"

@@ -108,6 +108,27 @@ def test_a_trace_answers_with_the_whole_relation_and_says_so(built: Project) -> 
     assert (ways["people"]["exactness"], ways["people"]["count"]) == ("exact", 1)
 
 
+def test_a_superset_breaks_no_law_and_a_changed_count_does(built: Project) -> None:
+    """What claims no class has none to recount; how many rows were read and made is held all the same."""
+    names = ["pivoted", "sampled", "rowids", "contracted"]
+
+    def verdicts() -> dict[str, set[str]]:
+        with open_questions(str(built.root), str(built.root)) as questions:
+            edges = questions.reconcile(models=names)["edges"]
+        return {
+            law: {e["verdict"] for e in edges if e["law"] == law} for law in ("zero_loss", "covered_output")
+        }
+
+    assert verdicts() == {"zero_loss": {"superset"}, "covered_output": {"superset"}}
+    for change, back in (("+", "-"), ("-", "+")):
+        one = (
+            f"UPDATE cdme.store_ledger SET input_count = input_count {{}} 1 WHERE model LIKE '%.{names[1]}'"
+        )
+        built.sql(one.format(change))
+        assert "violation" in verdicts()["zero_loss"]
+        built.sql(one.format(back))
+
+
 def test_a_refused_model_is_told_the_line_of_the_construct(built: Project) -> None:
     found = built.sql(
         "SELECT file, line FROM cdme.store_findings WHERE model LIKE '%.strict'"
