@@ -85,6 +85,14 @@ class Early:
             one.thread.join()
         return not any(one.thread.problem or one.thread.doubted for one in backlog)
 
+    def hush(self) -> None:
+        """Keep no more beginnings in the outbox: the ends that are about to be made look there."""
+        with self._lock:
+            self._over = True
+            live = self.live
+        if live is not None:
+            live.hush()
+
     def finish(self, execute: Execute, seconds: float) -> str:
         """Note what was sent; what is in the way of sending more, if anything is."""
         began = time.monotonic()
@@ -124,6 +132,8 @@ class Teller:
             store.prepare()
             facts = lambda: project_facts(self.manifest, self.root)  # noqa: E731
             told = {ledger["run_id"] for ledger in ledgers}
+            if self.early is not None:
+                self.early.hush()
             earlier = [one for one in untold(self.execute) if one["run_id"] not in told]
             keep_events(self.execute, store.schema, [*earlier, *ledgers], facts, config.emit.schemas)
             forget_untold(self.execute)

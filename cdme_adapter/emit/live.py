@@ -65,6 +65,11 @@ class Live(threading.Thread):
         except Exception:
             return  # the end of the run tells what is missing, or says then why not
 
+    def hush(self) -> None:
+        """Keep no more beginnings: once this returns the outbox has all that there will be."""
+        with self._lock:
+            self._over.set()
+
     def finish(self, seconds: float) -> str:
         """Tell no more; what is in the way of sending more, if anything is."""
         self._over.set()
@@ -94,6 +99,8 @@ class Live(threading.Thread):
         client = OpenLineageClient()
         events = [story.run_opening()] if opening else []
         events += [story.opening({"node": node, "started_at": time}) for node, time in new.items()]
+        for event in events:  # who tells the end of a run that was killed has no compiled SQL to repeat
+            (event.job.facets or {}).pop("sql", None)
         printer = Printer(client)
         texts = [printer.text(event) for event in events]
         if opening and texts[0] is None:  # a filter of the client: no end could name the same runs
