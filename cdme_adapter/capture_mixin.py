@@ -193,7 +193,6 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             info = run.nodes.by_id.get(node.unique_id)
             if info is not None:
                 run.prepare(info.database)
-                self._cdme_go_live(run)
                 if info.database in run.unusable:
                     self._cdme_say_unusable(info.database, run.unusable[info.database])
                     return context

@@ -7,12 +7,11 @@ hooks are installed.
 from __future__ import annotations
 
 import datetime as dt
-from collections import deque
 from typing import Any
 
 from dbt_common.events.event_manager_client import add_callback_to_manager
 
-from cdme_adapter.nodes import Outcome, as_text
+from cdme_adapter.nodes import Outcome
 
 
 class Listener:
@@ -20,8 +19,6 @@ class Listener:
 
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
-        self.starts: deque[tuple[str, str]] = deque()
-        """(node, time) of what has begun, for whoever tells it while the run goes on."""
 
     def begin(self) -> None:
         """Listen until dbt sets up its events for the next invocation."""
@@ -34,12 +31,7 @@ class Listener:
 
     def hear(self, event: Any) -> None:
         """Called by dbt for each of its events, on whatever thread it happens."""
-        if event.info.name == "NodeStart":
-            node = event.data.node_info
-            began = _time(node.node_started_at)
-            if began is not None:
-                self.starts.append((node.unique_id, as_text(began)))
-        elif event.info.name == "NodeFinished":
+        if event.info.name == "NodeFinished":
             node, result = event.data.node_info, event.data.run_result
             self.outcomes[node.unique_id] = Outcome(
                 node.unique_id,

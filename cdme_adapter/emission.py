@@ -32,11 +32,6 @@ class Early:
 
     def __init__(self, execute: Execute) -> None:
         self.backlog: list[Any] = []
-        self.live: Any = None
-        self.database = ""
-        """Whose outbox has the beginnings that were told."""
-        self._lock = threading.Lock()
-        self._over = False
         self._thread: threading.Thread | None = None
         if is_configured():
             self._thread = threading.Thread(target=self._begin, args=(execute,), daemon=True)
@@ -49,63 +44,16 @@ class Early:
         except Exception:
             return  # what waits goes out at the end, or says then why not
 
-    def go_live(
-        self, execute: Execute, database: str, run: Any, starts: Any, manifest: Any, root: str
-    ) -> None:
-        """Tell what begins from here on; the client is loaded on the thread that does it."""
-        if self._thread is None or self.database:
-            return
-        self.database = database
-        self._hearing = threading.Thread(
-            target=self._live, args=(execute, run, starts, manifest, root), daemon=True
-        )
-        self._hearing.start()
-
-    def _live(self, execute: Execute, run: Any, starts: Any, manifest: Any, root: str) -> None:
-        try:
-            assert self._thread is not None
-            self._thread.join()
-            facts = import_module("cdme_adapter.emit.facts").project_facts
-            live = import_module("cdme_adapter.emit.live").Live(
-                execute, StoreWriter(execute, self.database).schema, run.run_id, starts, run.selected,
-                lambda: facts(manifest, root),
-            )  # fmt: skip
-        except Exception:
-            return  # the end of the run tells of it all
-        live.ready = self._ready
-        with self._lock:
-            if not self._over:
-                self.live = live
-                live.start()
-
-    def _ready(self) -> bool:
-        """Whether what waited has gone out, once that is known."""
-        backlog = list(self.backlog)
-        for one in backlog:
-            one.thread.join()
-        return not any(one.thread.problem or one.thread.doubted for one in backlog)
-
-    def hush(self) -> None:
-        """Keep no more beginnings in the outbox: the ends that are about to be made look there."""
-        with self._lock:
-            self._over = True
-            live = self.live
-        if live is not None:
-            live.hush()
-
     def finish(self, execute: Execute, seconds: float) -> str:
         """Note what was sent; what is in the way of sending more, if anything is."""
         began = time.monotonic()
         if self._thread is not None:
             self._thread.join()
-        with self._lock:
-            self._over = True
-        held = self.live.finish(seconds) if self.live is not None else ""
         seconds = max(0.0, seconds - (time.monotonic() - began))
         stopped = [one.finish(execute, seconds) for one in self.backlog]
         alive = any(one.thread.is_alive() for one in self.backlog)
         self.backlog = []
-        return held or (next((done.problem for done in stopped if done.problem), "") if alive else "")
+        return next((done.problem for done in stopped if done.problem), "") if alive else ""
 
 
 @dataclass(frozen=True)
@@ -132,8 +80,6 @@ class Teller:
             store.prepare()
             facts = lambda: project_facts(self.manifest, self.root)  # noqa: E731
             told = {ledger["run_id"] for ledger in ledgers}
-            if self.early is not None:
-                self.early.hush()
             earlier = [one for one in untold(self.execute) if one["run_id"] not in told]
             keep_events(self.execute, store.schema, [*earlier, *ledgers], facts, config.emit.schemas)
             forget_untold(self.execute)

@@ -54,7 +54,7 @@ class TellingMixin(metaclass=AdapterMeta):
         """
         if not is_configured():
             return
-        database = (self._cdme_early.database if self._cdme_early else "") or self._cdme_outbox(written)
+        database = self._cdme_outbox(written)
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         Teller(self._cdme_side_execute, database, manifest, str(self.config.project_root),
@@ -64,15 +64,6 @@ class TellingMixin(metaclass=AdapterMeta):
     def _cdme_outbox(self, written: tuple[str, ...]) -> str:
         own = str(self.config.credentials.database)
         return own if own in written or not written else min(written)
-
-    def _cdme_go_live(self, run: Any) -> None:
-        """Once the run has its row: tell what begins while it goes on."""
-        if self._cdme_early is not None and not self._cdme_early.database and run.databases:
-            database = self._cdme_outbox(run.databases)
-            self._cdme_early.go_live(
-                self._cdme_side_execute, database, run, self._cdme_listener.starts, self._cdme_manifest,
-                str(self.config.project_root),
-            )  # fmt: skip
 
     def _cdme_vars(self) -> Any:
         return {**self.config.vars.to_dict(), **(self.config.cli_vars or {})}.get("cdme")
