@@ -23,8 +23,6 @@ class TellingMixin(metaclass=AdapterMeta):
     connections: Any
     _cdme_side_execute: Any
     _cdme_close_side: Any
-    _cdme_listener: Any
-    _cdme_manifest: Any
 
     _cdme_told = ""
     _cdme_early: Early | None = None
