@@ -111,6 +111,8 @@ class Journey:
     unaccounted: dict[str, list[int]] = field(default_factory=dict)
     """The first unaccounted records by input: the evidence of a rejection."""
     beside: IndirectSettlement | None = None
+    logic: str = ""
+    """The snapshot's own query; what dbt makes of it, which is captured, has the time of the run in it."""
     batch: str = ""
     """Of a microbatch model: which batch this is. Each has a transaction and a generation of its own."""
     window: tuple[str, str, str] | None = None
@@ -159,7 +161,7 @@ class Journey:
     @property
     def sql_hash(self) -> str:
         """The hash of the logic (REQ-NFR-VER-001)."""
-        return hashlib.sha256(self.compiled.encode()).hexdigest()
+        return hashlib.sha256((self.logic or self.compiled).encode()).hexdigest()
 
     @property
     def generation(self) -> int:

@@ -188,6 +188,7 @@ class Run:
             list(findings), batch=batch, hidden=self.pseudonyms.hidden,
             ordered=self.ordered.get(node.id, "").strip() == compiled.strip() != "",
             redacted=self.pseudonyms.redacted,
+            logic=compiled if node.resource_type == "snapshot" else "",
         )  # fmt: skip
         begin(journey)
         return journey

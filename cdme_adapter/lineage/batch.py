@@ -115,9 +115,8 @@ class Batches:
     def _compare(self, runner: Any, chunk: list[int]) -> dict[int, Outcome]:
         """The records that came out, and nothing beside them that should not have."""
         replay = self.replay
-        table = replay.ctx.need_table(replay.generation)
         there = {row[0].lower() for row in runner.execute(f"DESCRIBE {_OUT}").fetchall()}
-        if any(column.name.lower() not in there for column in table.columns):
+        if any(column.name.lower() not in there for column in replay.compared):
             raise _CannotBatch
         record = f"{quote(replay.generation.database)}.{RECORD}.record"
 
@@ -127,11 +126,11 @@ class Batches:
             return {row[0] for row in runner.execute(sql).fetchall()}
 
         doubtful = self._crowded(runner, chunk)
-        whole = came_out(list(table.columns)) - doubtful
+        whole = came_out(list(replay.compared)) - doubtful
         found = dict.fromkeys(whole, Outcome("exact"))
-        stable = [c for c in table.columns if c.name.lower() not in replay.shape.unstable]
-        if stable and len(stable) < len(table.columns):
-            skipped = tuple(c.name for c in table.columns if c not in stable)
+        stable = [c for c in replay.compared if c.name.lower() not in replay.shape.unstable]
+        if stable and len(stable) < len(replay.compared):
+            skipped = tuple(c.name for c in replay.compared if c not in stable)
             for tag in came_out(stable) - whole - doubtful:
                 found[tag] = Outcome("exact", "", skipped)
         return found

@@ -39,7 +39,7 @@ def original_sql(ctx: Context, model: str, run_id: str) -> tuple[str | None, str
     node = ctx.manifest.nodes.get(model)
     if node is None:
         return None, "the manifest does not have the model"
-    if node.type != "model":
+    if node.type not in ("model", "snapshot"):
         return None, f"a {node.type} has no SQL of its own"
     if str(node.raw.get("language") or "sql") != "sql":
         return None, "it is not a SQL model"

@@ -131,7 +131,7 @@ def _audits(ctx: Context, model: str, question: ReconcileQuestion) -> Iterator[A
     for edge, node in ctx.graph.parents(ctx.graph.node(model, generation.id)):
         if not edge.own:
             continue  # an earlier run's, of rows that are still there: what it read may well be gone
-        if edge.input not in seen:
+        if edge.input not in seen and edge.input != model:  # of itself it read what its run then changed
             yield audit_content(ctx, edge, node)
             source = ctx.graph.generation(node)
             keys = audit_keys(ctx, edge.input, source) if source else None

@@ -16,6 +16,7 @@ from typing import Any
 
 from cdme_adapter.engines.files import SCAN
 from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.earlier import earlier_rows, own_columns, why_gone
 from cdme_adapter.lineage.evidence import Evidence
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.occurrences import CONSULTED, split
@@ -79,7 +80,12 @@ class Replay:
         for edge, node in self.ctx.graph.parents(self.ctx.graph.node(self.model, self.generation.id)):
             if not edge.own:
                 continue  # an earlier run's, whose SQL is not at hand
-            stale = self.ctx.stale(node)
+            itself = edge.input == self.model
+            if itself and self.snapshot:
+                continue  # dbt's own statement compares with it, not the snapshot's query
+            if itself and (gone := why_gone(self.ctx, self.model, self.generation, self._seen(node))):
+                return f"not_replayable: {gone}"
+            stale = False if itself else self.ctx.stale(node)
             if stale is True:
                 return f"{edge.input} has changed since it was read"
             if not edge.known and edge.exactness is Exactness.OPAQUE:
@@ -92,6 +98,20 @@ class Replay:
                 return f"{edge.input} is not read in the model's own text"
         self._split()
         return ""
+
+    def _seen(self, node: Node) -> Generation | None:
+        return self.ctx.graph.generation(node)
+
+    @cached_property
+    def snapshot(self) -> dict[str, str]:
+        """The columns that dbt adds, which the query of a snapshot does not give."""
+        return own_columns(self.ctx.manifest.nodes.get(self.model))
+
+    @cached_property
+    def compared(self) -> tuple[Column, ...]:
+        """The columns of the table that the query gives."""
+        own = set(self.snapshot.values())
+        return tuple(c for c in self.ctx.need_table(self.generation).columns if c.name.lower() not in own)
 
     def _rename_scan(self, node: Node) -> bool:
         """Let the text read a table in place of files; whether it now reads what can be copied."""
@@ -137,6 +157,8 @@ class Replay:
                 generation, database=own.database, schema=own.schema, name=self.scans[node]
             )
             source = source.without_place()
+        if node.relation == self.model:
+            source = earlier_rows(source, generation)
         return generation, source
 
     def _stage_input(self, stage: Stage, node: Node, edges: list[Edge], ordinal: int) -> str | None:
@@ -190,16 +212,16 @@ class Replay:
                 runner.execute(f"CREATE TEMP TABLE __cdme_out AS {self.sql}")
             except duckdb.Error as error:
                 return self._failed(self.ctx.masking.message(error))
-            return self._compare(runner, table, ordinal)
+            return self._compare(runner, ordinal)
 
     def _failed(self, message: str) -> Outcome:
         return Outcome("unknown", f"the SQL does not run on the copy: {message}")
 
-    def _compare(self, runner: Any, table: Table, ordinal: int) -> Outcome:
+    def _compare(self, runner: Any, ordinal: int) -> Outcome:
         """Whether the record is among what came out, and whether too much came out."""
         there = {row[0].lower() for row in runner.execute("DESCRIBE __cdme_out").fetchall()}
-        columns = [c for c in table.columns if c.name.lower() in there]
-        if len(columns) < len(table.columns):
+        columns = [c for c in self.compared if c.name.lower() in there]
+        if len(columns) < len(self.compared):
             return Outcome("unknown", "the columns of the table are not those of the SQL")
         record = f"{quote(self.generation.database)}.{RECORD}.record"
         if _found(runner, columns, record):
@@ -350,6 +372,9 @@ def sample_of(ctx: Context, generation: Generation, size: int, seed: int) -> lis
     limit = f" LIMIT {size}" if size else ""
     kept = [e.sampled for e in ctx.store.outputs_of(generation.id) if e.sampled]
     tests = [f"{table.ordinal} IN ({rows})" for rows in ([own] if own else []) + kept]
+    deleted = own_columns(ctx.manifest.nodes.get(generation.relation)).get("dbt_is_deleted", "")
+    if deleted and table.column(deleted) is not None:  # dbt made it of the version before, no query did
+        tests.append(f"r.{quote(deleted)} IS DISTINCT FROM 'True'")
     only = f" WHERE {' AND '.join(tests)}" if tests else ""
     rows = ctx.store.rows(f"SELECT {table.ordinal} FROM {table.source}{only} ORDER BY {order}{limit}")
     return sorted(row[0] for row in rows)

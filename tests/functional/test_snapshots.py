@@ -142,7 +142,10 @@ def test_the_laws_hold(shop: Shop) -> None:
     answer = shop.ask("reconcile")
     assert [e for e in answer["edges"] if e["verdict"] == "violation"] == []
     proven = {(e["model"].split(".")[-1], e["law"]) for e in answer["edges"] if e["verdict"] == "exact"}
-    assert {(n, law) for n in NAMES for law in ("zero_loss", "exclusive", "covered_output")} <= proven
+    every = [*NAMES, *KEYED]
+    assert {(n, law) for n in every for law in ("zero_loss", "exclusive", "covered_output", "replay")} <= proven
+    replayed = {e["model"].split(".")[-1]: e["checked"] for e in answer["edges"] if e["law"] == "replay"}
+    assert replayed["timestamp_ignore"] == replayed["timestamp_new_record"] == 2  # 1 changed, 3 back
 
 
 def test_what_is_kept_of_earlier_generations_is_what_is_referred_to(shop: Shop) -> None:
