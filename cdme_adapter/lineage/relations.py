@@ -243,6 +243,8 @@ def _selected(
     )
     try:
         check_expression(store.con, inner)
+        for text in filter(None, (where, order_by)):  # `a) OR (b` is one only within the parentheses
+            check_expression(store.con, f"SELECT 1 WHERE {text}" if text is where else f"SELECT 1 ORDER BY {text}")
         return store.rows(statement.format(f"SELECT pos, ord FROM ({inner})"))
     except CdmeError:
         raise

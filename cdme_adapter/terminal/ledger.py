@@ -11,7 +11,7 @@ import click
 from cdme_adapter.errors import CdmeError
 from cdme_adapter.terminal.options import Common, common_options
 from cdme_adapter.terminal.output import emit
-from cdme_adapter.terminal.tables import number, short, styled, table
+from cdme_adapter.terminal.tables import fits, number, short, styled, table
 
 _COUNTS = ("input", "contributed", "filtered", "error", "unaccounted", "consulted", "output")
 _COLOURS = {"BALANCED": "green", "UNBALANCED": "red", "FAILED": "red", "COMPLETE": "green"}
@@ -121,12 +121,22 @@ def _edges(edges: list[dict[str, Any]]) -> Iterator[str]:
         counts = [number(edge[f"{name}_count"]) for name in _COUNTS[:-1]]
         counts = [count if count != "0" else "·" for count in counts]
         rows.append([short(edge["input"]), edge["role"], *counts, edge["exactness"], edge["status"]])
-    lines = table(header, rows, 2, right=range(2, 2 + len(_COUNTS) - 1))
+    header, rows = _without_empty(header, rows)
+    lines = table(header, rows, 2, right=range(2, len(header) - 2))
     yield lines[0]
     for line, edge in zip(lines[1:], edges, strict=False):
         colour = _COLOURS.get(edge["status"], "yellow")
         yield line.replace(edge["status"], styled(edge["status"], fg=colour))
         yield from _reasons(edge)
+
+
+def _without_empty(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Where a line is too wide for the terminal, without the counts that are zero all the way down: the
+    status must not be what falls off the edge."""
+    if fits(header, rows, 2):
+        return header, rows
+    kept = [at for at in range(len(header)) if any(row[at] != "·" for row in rows)]
+    return [header[at] for at in kept], [[row[at] for at in kept] for row in rows]
 
 
 def _reasons(edge: dict[str, Any]) -> Iterator[str]:

@@ -108,6 +108,12 @@ def table(
     return lines
 
 
+def fits(header: Sequence[str], rows: Sequence[Sequence[Any]], indent: int = 0) -> bool:
+    """Whether a table's lines are no wider than the terminal."""
+    widths = [max(len(name), *(len(cell(row[at])) for row in rows)) for at, name in enumerate(header)]
+    return _fitting(widths, indent) == len(widths)
+
+
 def _cut(text: str) -> str:
     return _shortened(text, _WIDEST if width() else 1000)
 

@@ -126,6 +126,23 @@ def test_the_stories(project: Path) -> None:
     assert "run1" in cdme("ledger").stdout
 
 
+REFUSED = {
+    "a misspelt model": ["trace", "nosuch"],
+    "a misspelt column": ["trace", "b", "--where", "idd = 1"],
+    "two statements": ["trace", "b", "--where", "true; drop table b"],
+    "parentheses that do not match": ["trace", "b", "--where", "true) or (true"],
+    "more than a predicate": ["trace", "b", "--where", "true group by 1"],
+    "an order that is no expression": ["trace", "b", "--order-by", "id) from b, (select 1"],
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_keeps_to_its_schema(project: Path, name: str) -> None:
+    result = cdme(*REFUSED[name], "--output", "json")
+    assert result.exit_code == 2, result.output
+    jsonschema.validate(json.loads(result.stdout), schema("error"))
+
+
 def test_exit_codes(project: Path) -> None:
     assert cdme("trace", "nosuch").exit_code == 2
     assert cdme("trace", "a", "--where", "nosuch = 1").exit_code == 2
