@@ -23,6 +23,39 @@ def series(make: Maker) -> Source:
     return Source(f"{call} AS {alias}(a)", alias, (Col("a", "int"),), ("a",))
 
 
+def _asked(make: Maker) -> str:
+    """A small number that a subquery finds in a table; now and then NULL."""
+    table = make.pick(make.tables)
+    number = make.pick([c.name for c in table.cols if c.kind == "int"] or ["1"])
+    call = make.pick([f"max({number})", f"min({number})", "count(*)"])
+    inner = Source(table.name, table.name, table.cols)
+    filtered = f" WHERE {predicate(make, scope_of(inner), 0)}" if make.chance(50) else ""
+    return f"(SELECT least({call}, 3) FROM {table.name}{filtered})"
+
+
+def asking_values(make: Maker) -> Source:
+    """A VALUES list in which a value is a subquery."""
+    alias = make.fresh("q")
+    lines = [f"(1, {_asked(make)})", "(2, 1)", f"({_asked(make)}, 0)"]
+    chosen = ", ".join(make.some(lines))
+    return Source(f"(VALUES {chosen}) AS {alias}(a, b)", alias, (Col("a", "int"), Col("b", "int")))
+
+
+def asking_series(make: Maker) -> Source:
+    """A range of numbers, one of whose bounds is a subquery."""
+    alias = make.fresh("q")
+    calls = ["generate_series(0, {})", "range({})", "generate_series({}, 2)", "range(0, {}, 1)"]
+    call = make.pick(calls).format(_asked(make))
+    return Source(f"{call} AS {alias}(a)", alias, (Col("a", "int"),), ("a",))
+
+
+def asking_unnest(make: Maker) -> Source:
+    """UNNEST of a list in which an element is a subquery."""
+    alias = make.fresh("q")
+    elements = ", ".join(make.some([_asked(make), "1", "NULL", _asked(make)]))
+    return Source(f"unnest([{elements}]::INTEGER[]) AS {alias}(a)", alias, (Col("a", "int"),))
+
+
 def table_macro(make: Maker) -> Source:
     """A call of a table macro, which reads the first table."""
     alias = make.fresh("q")

@@ -80,6 +80,7 @@ FULL = Menu(
     {
         "in": subqueries.in_,
         "not in": subqueries.not_in,
+        "in a list with a subquery": subqueries.in_list,
         "exists": subqueries.exists,
         "not exists": subqueries.not_exists,
         "quantified": subqueries.quantified,
@@ -92,6 +93,9 @@ FULL = Menu(
     {
         "values": items.values,
         "series": items.series,
+        "values with a subquery": items.asking_values,
+        "series with a subquery": items.asking_series,
+        "unnest with a subquery": items.asking_unnest,
         "table macro": items.table_macro,
         "recursive series": items.recursive_series,
         "a cte with its table's name": items.namesake,

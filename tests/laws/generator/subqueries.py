@@ -52,6 +52,14 @@ def _membership(make: Maker, scope: Scope, operator: str) -> str:
     return f"{operand} {operator} (SELECT {scalar(make, inner, kind, 0)} FROM {source}{filtered})"
 
 
+def in_list(make: Maker, scope: Scope) -> str:
+    """``x IN (1, (SELECT …), y)``: a list in which a member is a subquery."""
+    operand = scalar(make, scope, "int", 0)
+    members = [make.pick([scalar_aggregate, scalar_first])(make, scope)]
+    members += make.some(["1", "0", "NULL", scalar(make, scope, "int", 0)], 0)
+    return f"{operand} {make.pick(['IN', 'NOT IN'])} ({', '.join(members)})"
+
+
 def exists(make: Maker, scope: Scope) -> str:
     """``EXISTS (SELECT …)``."""
     _, source, filtered = _inner(make, scope)
