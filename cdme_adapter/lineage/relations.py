@@ -243,8 +243,9 @@ def _selected(
     )
     try:
         check_expression(store.con, inner)
-        for text in filter(None, (where, order_by)):  # `a) OR (b` is one only within the parentheses
-            check_expression(store.con, f"SELECT 1 WHERE {text}" if text is where else f"SELECT 1 ORDER BY {text}")
+        for clause, given in (("WHERE", where), ("ORDER BY", order_by)):
+            if given:  # `a) OR (b` is an expression only within the parentheses
+                check_expression(store.con, f"SELECT 1 {clause} {given}")
         return store.rows(statement.format(f"SELECT pos, ord FROM ({inner})"))
     except CdmeError:
         raise

@@ -25,7 +25,8 @@ def twice(project: Project) -> None:
     files = {"m.yml": SOURCES, "added.sql": LATER % "none", "merged.sql": LATER % "'id'"}
     project.write({f"models/{name}": text for name, text in files.items()})
     project.write({"snapshots/versions.sql": SNAP})
-    project.sql("CREATE TABLE raw AS SELECT * FROM (VALUES (1, 'a', 1), (2, 'b', 1), (3, 'x', 1)) t(id, v, moment)")
+    records = "(VALUES (1, 'a', 1), (2, 'b', 1), (3, 'x', 1)) t(id, v, moment)"
+    project.sql(f"CREATE TABLE raw AS SELECT * FROM {records}")
     project.dbt("build")
     project.sql("INSERT INTO raw VALUES (4, 'd', 2), (1, 'A', 2)")
     project.sql("DELETE FROM raw WHERE id = 1 AND v = 'a'")
@@ -54,11 +55,13 @@ def test_what_the_last_run_wrote_comes_out_of_what_it_read(project: Project) -> 
 
 def test_a_wrong_witness_does_not_give_the_row(project: Project) -> None:
     twice(project)
-    own = "SELECT edge FROM cdme.store_edges WHERE model LIKE '%.{}' AND input LIKE '%raw' ORDER BY run_id = ("
-    own += "SELECT run_id FROM cdme.store_runs ORDER BY started_at DESC LIMIT 1) DESC LIMIT 1"
+    last = "SELECT run_id FROM cdme.store_runs ORDER BY started_at DESC LIMIT 1"
+    own = "SELECT edge FROM cdme.store_edges WHERE model LIKE '%.{}' AND input LIKE '%raw'"
+    own += f" ORDER BY run_id = ({last}) DESC LIMIT 1"
     for model in ("added", "versions"):
         ((edge,),) = project.sql(own.format(model))
-        steps = project.sql(f"SELECT map FROM cdme.store_steps WHERE edge = {edge} ORDER BY step DESC LIMIT 1")
+        found = f"FROM cdme.store_steps WHERE edge = {edge} ORDER BY step DESC LIMIT 1"
+        steps = project.sql(f"SELECT map {found}")
         project.sql(f"UPDATE cdme.store_pairs SET i = 0 WHERE map = {steps[0][0]}")
     release()
     found = replays(project)
