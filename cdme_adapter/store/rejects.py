@@ -114,14 +114,15 @@ def begin(store: StoreWriter, model: str, run_id: str, keep: str = "TRUE") -> No
 
 def records(store: StoreWriter, run_id: str, model: str, generation: int, rows: str) -> None:
     """Keep rejected records: ``rows`` selects (reject, failure_type, failed, offending_values,
-    record), the last two as JSON. A record that an earlier run had rejected too takes its place."""
+    record), the last two as JSON. A record that was still in error takes its place; what an earlier run
+    had resolved stays in the history, and comes again as another."""
     table = f"{store.schema}.store_rejects"
     hashed = (
         f"SELECT *, md5(concat_ws(chr(31), {literal(model)}, array_to_string(failed, chr(30)),"
         " record::VARCHAR, row_number() OVER (PARTITION BY failed, record::VARCHAR ORDER BY reject)))"
         f" AS h FROM ({rows})"
     )
-    mine = f"model = {literal(model)} AND generation <> {generation}"
+    mine = f"model = {literal(model)} AND generation <> {generation} AND {_until(run_id)}"
     store.execute(
         f"INSERT INTO {table} SELECT {literal(run_id)}, {literal(model)}, {generation}, n.reject,"
         " n.failure_type, n.failed, n.offending_values, n.record, n.h,"
@@ -132,6 +133,11 @@ def records(store: StoreWriter, run_id: str, model: str, generation: int, rows: 
     )
     again = f"SELECT record_hash FROM {table} WHERE generation = {generation}"
     store.execute(f"DELETE FROM {table} WHERE {mine} AND record_hash IN ({again})")
+
+
+def _until(run_id: str) -> str:
+    """A condition on ``store_rejects``: what was in error until this run."""
+    return f"(resolved_run_id IS NULL OR resolved_run_id = {literal(run_id)})"
 
 
 def reasons(store: StoreWriter, generation: int, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -247,7 +253,7 @@ def restore(store: StoreWriter, model: str, run_id: str, folder: str) -> None:
     table = f"{store.schema}.store_rejects"
     store.execute(
         f"DELETE FROM {table} WHERE model = {literal(model)} AND run_id <> {literal(run_id)} AND"
-        f" record_hash IN (SELECT record_hash FROM {table} WHERE run_id = {literal(run_id)}"
+        f" {_until(run_id)} AND record_hash IN (SELECT record_hash FROM {table} WHERE run_id = {literal(run_id)}"
         f" AND model = {literal(model)})"
     )
 
