@@ -164,6 +164,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             selected=selected_ids(),
             pseudonyms=pseudonyms_of(manifest, target_path, self._cdme_side_execute),
             telling=is_configured(),
+            root=str(self.config.project_root),
         )
         self.connections.redacted = run.pseudonyms.redacted if run.pseudonyms.active else None
         if run.pseudonyms.keyed:

@@ -139,6 +139,8 @@ class Journey:
     """The SQL that stands for personal columns of a node, by column."""
     redacted: Callable[[str], str] = str
     """An engine's message without the values in it, where the project has personal columns."""
+    root: str = ""
+    """The project's folder."""
 
     @property
     def place(self) -> Place:

@@ -61,6 +61,8 @@ class Run:
     """The ledgers of earlier runs that this one had to finish."""
     telling: bool = False
     """Whether somebody is told of the run's events after it."""
+    root: str = ""
+    """The project's folder: places of files are told from there."""
     _prepared: list[str] = field(default_factory=list)
     _refused: dict[str, Exception] = field(default_factory=dict)
     generations: Generations = field(init=False)
@@ -187,7 +189,7 @@ class Run:
             self.run_id, node, config, self.nodes, self.generations, compiled, self.view_texts,
             list(findings), batch=batch, hidden=self.pseudonyms.hidden,
             ordered=self.ordered.get(node.id, "").strip() == compiled.strip() != "",
-            redacted=self.pseudonyms.redacted,
+            redacted=self.pseudonyms.redacted, root=self.root,
             logic=compiled if node.resource_type == "snapshot" else "",
         )  # fmt: skip
         begin(journey)

@@ -91,6 +91,15 @@ def collect_lines(execute: Execute) -> int:
     return int(execute(f"SELECT count(*) FROM temp.{LINES}")[0][0])
 
 
+def from_root(path: str, root: str) -> str:
+    """The SQL of a file's path, seen from the project's folder where the file lies in it."""
+    folder = root.rstrip("/") + "/"
+    return (
+        f"CASE WHEN starts_with({path}, {literal(folder)}) THEN substr({path}, {len(folder) + 1})"
+        f" ELSE {path} END"
+    )
+
+
 def write_lines(
     execute: Execute, store: StoreWriter, journey: Journey, offset: int,
     seed: tuple[rejects.RejectEdge, int] | None = None,
@@ -98,14 +107,16 @@ def write_lines(
     """Write the gathered lines as error records, numbered from ``offset``.
 
     ``seed``: the edge from a seed's file and the ordinal of the first line. Else the edges are of the
-    lines alone. What a line says is left out where the node has personal columns.
+    lines alone. What a line says is left out where the node has personal columns. Files of the project are
+    named from its folder, so that the same file gives the same records wherever the project lies.
     """
     node, generation = journey.node, journey.generation
     text = "'***'" if journey.hidden(node.id) else "text"
+    file = from_root("file_path", journey.root)
     rows = (
         f"SELECT k + {offset} AS reject, '{NOT_PARSED}' AS failure_type, ['{NOT_PARSED}'] AS failed,"
-        " json_object('file', file_path, 'line', line, 'columns', columns, 'error', errors)"
-        f" AS offending_values, json_object('file', file_path, 'line', line, 'text', {text}) AS record"
+        f" json_object('file', {file}, 'line', line, 'columns', columns, 'error', errors)"
+        f" AS offending_values, json_object('file', {file}, 'line', line, 'text', {text}) AS record"
         f" FROM temp.{LINES}"
     )
     rejects.records(store, journey.run_id, node.id, generation, rows)
