@@ -608,6 +608,7 @@ class Journey:
         if self.refinery is not None:
             self.refinery.in_place = self.in_place or bool(self.batch)
             self.refinery.window = self.window
+            self.refinery.whole = self.logic
 
     def refined(self, execute: Execute, sql: str, query: str) -> str:
         """The statement ``sql`` with the good rows of ``query`` in its place: a model without a plan."""

@@ -39,13 +39,19 @@ class Emission:
     """How many records failed each combination of checks."""
     technical: tuple[str, ...] = ()
     """Columns that are left out of what is kept of a record: dbt's own in a snapshot."""
-    unlisted: str = "FALSE"
-    """Rejected rows that are no error records of their own: of a snapshot, the end of an old version."""
+    follows: str = "FALSE"
+    """Rows that share the fate of another with the same ``partner`` and are no records of their own: of a
+    snapshot, the end of a version that a new one replaces."""
+    unjudged: str = "FALSE"
+    """Rows of which no check speaks: of a snapshot, the end of a version whose record is gone."""
+    partner: tuple[str, ...] = ()
     may_repeat: bool = False
     """Whether a query that gives the same rows each time may be evaluated for the good rows and for the
     bad ones apart, instead of being copied; not where what it reads is about to be changed."""
     defers_count: bool = False
     """Whether the owner says how many rows were good (:meth:`note_good`), once they are in the table."""
+    rows: int = 0
+    """All rows that came; ``emitted`` are those that were judged."""
     volatile: frozenset[str] | None = None
     """The functions that may vary, where they are known already."""
     _by_set: bool = False
@@ -83,12 +89,13 @@ class Emission:
         """Judge the rows of ``temp.cdme_emitted`` by set, count them and put the bad ones aside."""
         self._sets(execute)
         bad = self._bad
-        self.emitted = int(execute(f"SELECT count(*) FROM temp.{EMITTED}")[0][0])
+        counts = f"SELECT count(*), count(*) FILTER ({self._alone}) FROM temp.{EMITTED}"
+        self.rows, self.emitted = map(int, execute(counts)[0])
         execute(
             f"CREATE OR REPLACE TEMP TABLE {REJECTS} AS SELECT"
             f" row_number() OVER (ORDER BY __cdme_r) - 1 AS {ORDINAL}, * EXCLUDE (__cdme_r) FROM"
             f" (SELECT e.rowid AS __cdme_r, e.* REPLACE ({bad} AS {BAD}) FROM {self._joined}"
-            f" WHERE {bad} <> 0 AND ({self.unlisted}) IS NOT TRUE)"
+            f" WHERE {bad} <> 0 AND ({self.follows}) IS NOT TRUE)"
         )
         self._count(execute)
 
@@ -142,7 +149,13 @@ class Emission:
             for bit, check in enumerate(self.checks)
             if check.fails
         ]
-        return f"CAST({' + '.join(arms) or '0'} AS BIGINT)"
+        mask = f"CAST({' + '.join(arms) or '0'} AS BIGINT)"
+        return mask if self.unjudged == "FALSE" else f"CASE WHEN {self.unjudged} THEN 0 ELSE {mask} END"
+
+    @property
+    def _alone(self) -> str:
+        """The rows that are judged for themselves."""
+        return f"({self.follows}) IS NOT TRUE AND ({self.unjudged}) IS NOT TRUE"
 
     @property
     def _joined(self) -> str:
@@ -168,6 +181,8 @@ class Emission:
         for bit, check in sets:
             if check.order_by:
                 self._add(execute, [(bit, self._after_first(check))])
+        if self.follows != "FALSE" and self.partner:
+            self._add(execute, [(sets[0][0], self._left_alone())])
 
     def _add(self, execute: Execute, found: list[tuple[int, str]]) -> None:
         if not found:
@@ -179,13 +194,21 @@ class Emission:
             " GROUP BY r"
         )
 
-    @staticmethod
-    def _keyed(check: Check, source: str) -> str:
+    def _left_alone(self) -> str:
+        """The rows that share the fate of another where no such one is good."""
+        names = ", ".join(map(quote, self.partner))
+        same = " AND ".join(f"g.{quote(n)} IS NOT DISTINCT FROM u.{quote(n)}" for n in self.partner)
+        good = f"SELECT {names} FROM {self._joined} WHERE {self._alone} AND {self._bad} = 0"
+        rows = f"SELECT rowid AS r, {names} FROM temp.{EMITTED} WHERE {self.follows}"
+        return f"SELECT u.r FROM ({rows}) AS u ANTI JOIN ({good}) AS g ON {same}"
+
+    def _keyed(self, check: Check, source: str) -> str:
         """(__cdme_r, __cdme_k0, …) of the rows that a unique check speaks of: those without a NULL."""
         keys = ", ".join(f"({expression}) AS __cdme_k{n}" for n, expression in enumerate(check.unique))
         here = " AND ".join(f"({expression}) IS NOT NULL" for expression in check.unique)
         where = f"({check.where}\n) IS TRUE AND " if check.where else ""
-        return f"SELECT rowid AS __cdme_r, {keys}{{more}} FROM {source} WHERE {where}{here}"
+        alone = f"{self._alone} AND " if self.partner else ""
+        return f"SELECT rowid AS __cdme_r, {keys}{{more}} FROM {source} WHERE {alone}{where}{here}"
 
     def _duplicates(self, check: Check) -> str:
         names = ", ".join(f"__cdme_k{n}" for n in range(len(check.unique)))

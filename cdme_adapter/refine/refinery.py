@@ -34,6 +34,9 @@ from cdme_adapter.refine.verdict import describe, judge_errors, judge_sample
 from cdme_adapter.store import rejects
 from cdme_adapter.store.writer import StoreWriter
 
+_ENDS = ("'update'", "'delete'")
+"""How a snapshot's delta marks the ends of versions: replaced by another, and of a record that is gone."""
+
 
 class CircuitOpen(CdmeError):
     """The first records failed too often; the model is stopped, its errors so far are kept."""
@@ -57,6 +60,9 @@ class Refinery:
     """Whether the rows are a delta of a table that stays: earlier errors are not all judged anew."""
     window: tuple[str, str, str] | None = None
     """Of a microbatch: the column of the event's time, and the batch's bounds, the second outside it."""
+    whole: str = ""
+    """Of a snapshot: the query that its delta is made of. Its rows that are not in the delta are what the
+    table has already, and so are judged too."""
     lines: int = 0
     """Lines of files that did not parse."""
     _begun: bool = False
@@ -110,7 +116,7 @@ class Refinery:
                 raise CircuitOpen(
                     opened[0].message, model=self.node.id, place=self.place, remedy=opened[0].remedy
                 )
-            if emission.emitted < breaker.sample:
+            if emission.rows < breaker.sample:
                 return
         emission.run(execute, select)
         if self.rewritten is not None and ERRORS in self.rewritten.sql:
@@ -132,9 +138,10 @@ class Refinery:
         emission = Emission(bound, columns, hidden, tuple(helpers), volatile=volatile)
         emission.may_repeat = not self.in_place
         if self.node.resource_type == "snapshot":
-            if any(name == "dbt_change_type" for name, _ in columns):
-                emission.unlisted = "dbt_change_type = 'update'"
-            emission.technical = tuple(name for name, _ in columns if name.startswith("dbt_"))
+            emission.technical = names = tuple(name for name, _ in columns if name.startswith("dbt_"))
+            if "dbt_change_type" in names:
+                emission.follows, emission.unjudged = (f"dbt_change_type = {w}" for w in _ENDS)
+                emission.partner = tuple(name for name in names if name.startswith("dbt_unique_key"))
         return emission
 
     def note_good(self, count: int) -> None:
@@ -171,7 +178,8 @@ class Refinery:
     def begin(self, store: StoreWriter, run_id: str) -> None:
         """What was in error until now is resolved, once, before this run's errors are written."""
         if not self._begun:
-            rejects.begin(store, self.node.id, run_id, self._judged_again())
+            if rejects.any_present(store, self.node.id):
+                rejects.begin(store, self.node.id, run_id, self._judged_again())
             self._begun = True
 
     def _judged_again(self) -> str:
@@ -188,7 +196,10 @@ class Refinery:
         hidden = self.hidden()
         then = ", ".join(f"record->>{literal(there[key.lower()])}" for key in keys)
         now = ", ".join(hidden.get(key.lower()) or f"{quote(there[key.lower()])}::VARCHAR" for key in keys)
-        return f"({then}) IN (SELECT ({now}) FROM temp.{EMITTED})"
+        judged = [f"temp.{EMITTED}"]
+        if self.whole and not self.config.cast:
+            judged.append(f"({self.whole}\n)")
+        return " OR ".join(f"({then}) IN (SELECT ({now}) FROM {rows})" for rows in judged)
 
     def _in_window(self, column: str, start: str, end: str) -> str:
         """Of a microbatch: the errors whose event is of the batch; it replaces these rows as a whole."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cdme_adapter.capture.plan import RelationInfo
 from cdme_adapter.engines.base import Execute
-from cdme_adapter.engines.rows import literal, ordinals
+from cdme_adapter.engines.rows import ordinals
 from cdme_adapter.generations import InputGeneration
 from cdme_adapter.provenance import stable_id
 from cdme_adapter.refine.records import InputErrors
@@ -79,9 +79,5 @@ def epoch_of(execute: Execute, journey: Journey, info: RelationInfo, seen: Input
 
 def resolve_all(store: StoreWriter, model: str, run_id: str) -> None:
     """A model that declares no refinement any more has no errors either."""
-    there = store.execute(
-        f"SELECT 1 FROM {store.schema}.store_rejects WHERE model = {literal(model)}"
-        " AND resolved_run_id IS NULL LIMIT 1"
-    )
-    if there:
+    if rejects.any_present(store, model):
         rejects.begin(store, model, run_id)

@@ -112,6 +112,15 @@ def begin(store: StoreWriter, model: str, run_id: str, keep: str = "TRUE") -> No
     )
 
 
+def any_present(store: StoreWriter, model: str) -> bool:
+    """Whether any record of a model is in error now."""
+    found = store.execute(
+        f"SELECT 1 FROM {store.schema}.store_rejects WHERE model = {literal(model)}"
+        " AND resolved_run_id IS NULL LIMIT 1"
+    )
+    return bool(found)
+
+
 def records(store: StoreWriter, run_id: str, model: str, generation: int, rows: str) -> None:
     """Keep rejected records: ``rows`` selects (reject, failure_type, failed, offending_values,
     record), the last two as JSON. A record that was still in error takes its place; what an earlier run
@@ -251,10 +260,11 @@ def restore(store: StoreWriter, model: str, run_id: str, folder: str) -> None:
         file = f"read_parquet({literal(f'{folder}/{table}.parquet')})"
         store.execute(f"INSERT INTO {store.schema}.{table} SELECT * FROM {file}")
     table = f"{store.schema}.store_rejects"
+    mine = f"model = {literal(model)} AND run_id"
+    again = f"SELECT record_hash FROM {table} WHERE {mine} = {literal(run_id)}"
     store.execute(
-        f"DELETE FROM {table} WHERE model = {literal(model)} AND run_id <> {literal(run_id)} AND"
-        f" {_until(run_id)} AND record_hash IN (SELECT record_hash FROM {table} WHERE run_id = {literal(run_id)}"
-        f" AND model = {literal(model)})"
+        f"DELETE FROM {table} WHERE {mine} <> {literal(run_id)} AND {_until(run_id)}"
+        f" AND record_hash IN ({again})"
     )
 
 
