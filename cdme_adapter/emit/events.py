@@ -2,15 +2,14 @@
 
 Built from the run's ledger, the manifest and the catalog, after the commit. The same ledger gives the
 same events; the closing event repeats all that the opening one said, for some consumers read only
-that. What was told of the beginnings while the run went on (``live``) is not told again, and its end
-has the run id and the names that were told.
+that.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,8 +45,6 @@ class Story:
     remembered: Remembered
     schemas: str = ""
     """Where the schemas of CDME's own facets are served, if anywhere."""
-    begun: Sequence[Mapping[str, Any]] = ()
-    """The opening events that were told while the run went on; the run's own is the first."""
     datasets: Datasets = field(init=False)
     edges: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     _jobs: dict[str, Job] = field(default_factory=dict)
@@ -57,42 +54,30 @@ class Story:
         for edge in self.ledger["edges"]:
             self.edges.setdefault(edge["model"], []).append(edge)
         times = [n[k] for n in self.ledger["nodes"] for k in ("started_at", "finished_at") if n.get(k)]
-        first = [self.begun[0]["eventTime"]] if self.begun else [*times, self.ledger["started_at"]]
-        self.began = min(filter(None, first))
+        self.began = min(filter(None, [*times, self.ledger["started_at"]]))
         self.ended = max([*times, *filter(None, [self.ledger["finished_at"]]), self.began])
 
     def events(self) -> list[RunEvent]:
         """All events in the order of their times, the run's own first and last."""
-        nodes = {node["node"]: node for node in self.ledger["nodes"]}
-        told = {event["job"]["name"] for event in self.begun[1:]}
-        inner = [self.opening(node) for name, node in nodes.items() if name not in told]
-        for name in told - nodes.keys():
-            nodes[name] = {"node": name, "state": "skipped", "materialized": ""}
-        inner += [self._ending(node) for node in nodes.values()]
+        nodes = {node["node"]: node for node in self.ledger["nodes"]}.values()
+        inner = [*map(self._opening, nodes), *map(self._ending, nodes)]
         inner.sort(key=lambda event: event.eventTime)
-        return [*([] if self.begun else [self.run_opening()]), *inner, self._run_ending()]
+        return [self._run_opening(), *inner, self._run_ending()]
 
     # -- the run ---------------------------------------------------------------------------------
 
     @functools.cached_property
     def own(self) -> JobRun:
         """The run of the dbt command."""
-        if self.begun:
-            job = self.begun[0]["job"]
-            return JobRun(job["namespace"], job["name"], self.begun[0]["run"]["runId"])
         run_id = names.run_uuid(self.ledger["run_id"], _time(self.began))
         return JobRun(names.job_namespace(), names.run_job(self.project.name), run_id)
 
     def _parents(self) -> tuple[JobRun, JobRun] | None:
         """The parent of the run and the root above it, where a scheduler names one."""
-        if self.begun:
-            facet = self.begun[0]["run"]["facets"].get("parent")
-            return (_job_run(facet), _job_run(facet["root"])) if facet else None
         parent = names.parent_run()
         return (parent, names.parent_run("OPENLINEAGE_ROOT_PARENT_ID") or parent) if parent else None
 
-    def run_opening(self) -> RunEvent:
-        """The run has begun."""
+    def _run_opening(self) -> RunEvent:
         return _event(RunState.START, self.began, Run(self.own.run_id, self._run_facets()), self._run_job())
 
     def _run_facets(self) -> dict[str, Any]:
@@ -123,8 +108,7 @@ class Story:
 
     # -- nodes -----------------------------------------------------------------------------------
 
-    def opening(self, node: Mapping[str, Any]) -> RunEvent:
-        """A node has begun."""
+    def _opening(self, node: Mapping[str, Any]) -> RunEvent:
         facts = self._facts(node)
         began = max(self.began, node.get("started_at") or "")
         run = Run(self._run_id(facts), dict(self._node_facets))
@@ -230,10 +214,6 @@ class Story:
 
 def _time(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def _job_run(facet: Mapping[str, Any]) -> JobRun:
-    return JobRun(facet["job"]["namespace"], facet["job"]["name"], facet["run"]["runId"])
 
 
 def _event(

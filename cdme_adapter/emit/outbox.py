@@ -19,31 +19,13 @@ Waiting = list[tuple[int, str]]
 
 def put(execute: Execute, schema: str, run_id: str, events: Sequence[str]) -> int:
     """Keep the events of a run that has ended behind those that wait, once; how many were kept."""
-    told = f"SELECT 1 FROM {schema}.store_outbox WHERE run_id = {literal(run_id)} AND NOT {_OPENS} LIMIT 1"
-    return 0 if execute(told) else len(append(execute, schema, run_id, events))
-
-
-def append(execute: Execute, schema: str, run_id: str, events: Sequence[str]) -> Waiting:
-    """Keep events behind those that wait; them with their positions."""
-    last = int(execute(f"SELECT coalesce(max(position), 0) FROM {schema}.store_outbox")[0][0])
-    placed = list(enumerate(events, last + 1))
     run = literal(run_id)
-    rows = ", ".join(f"({run}, {position}, {literal(text)}, NULL)" for position, text in placed)
-    if rows:
-        execute(f"INSERT INTO {schema}.store_outbox VALUES {rows}")
-    return placed
-
-
-_OPENS = """contains(event, '"eventType": "START"')"""
-
-
-def begun(execute: Execute, schema: str, run_id: str) -> list[dict[str, Any]]:
-    """The opening events of a run that were told while it went on, its own first."""
-    rows = execute(
-        f"SELECT event FROM {schema}.store_outbox WHERE run_id = {literal(run_id)} AND {_OPENS}"
-        " ORDER BY position"
-    )
-    return [json.loads(text) for (text,) in rows]
+    if not events or execute(f"SELECT 1 FROM {schema}.store_outbox WHERE run_id = {run} LIMIT 1"):
+        return 0
+    last = int(execute(f"SELECT coalesce(max(position), 0) FROM {schema}.store_outbox")[0][0])
+    rows = (f"({run}, {position}, {literal(text)}, NULL)" for position, text in enumerate(events, last + 1))
+    execute(f"INSERT INTO {schema}.store_outbox VALUES {', '.join(rows)}")
+    return len(events)
 
 
 def forget_sent(execute: Execute, schema: str, keep: Iterable[str]) -> None:

@@ -52,8 +52,7 @@ def keep_events(
     remembered.read(execute, schema)
     count = 0
     for ledger in ledgers:
-        begun = outbox.begun(execute, schema, ledger["run_id"])
-        made = Story(ledger, project, catalog, remembered, schemas, begun).events()
+        made = Story(ledger, project, catalog, remembered, schemas).events()
         texts = [text for event in made if (text := printer.text(event)) is not None]
         count += outbox.put(execute, schema, ledger["run_id"], texts)
     remembered.write(execute, schema)

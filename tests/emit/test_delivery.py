@@ -136,10 +136,8 @@ def test_what_waits_goes_out_while_the_next_run_runs(
     project.write({"z.sql": "{{ config(materialized='table') }} " + slow})
     monkeypatch.setattr(publish, "send_waiting", lambda *_: publish.Published(0, 6))  # no time left
     project.dbt("run")
-    once = list(dict.fromkeys(collector.bodies))
-    assert once[: len(kept)] == kept != []
-    own = [json.loads(body)["eventType"] for body in once[len(kept) :]]
-    assert set(own) <= {"START"} and len(own) + len(waiting(project)) == 6
+    assert list(dict.fromkeys(collector.bodies)) == kept != []
+    assert len(waiting(project)) == 6  # its own
 
 
 def order(body: bytes) -> str:
