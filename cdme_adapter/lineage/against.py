@@ -7,14 +7,13 @@ reproducible, and the reason is said.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cdme_adapter.contents import Content, content_of
-from cdme_adapter.errors import QuestionError
 from cdme_adapter.lineage.context import Context
+from cdme_adapter.lineage.runs import named_run
 from cdme_adapter.lineage.values import parse_key
 from cdme_adapter.store.changes import BASE
 from cdme_adapter.store.reader import Generation, literal
@@ -33,27 +32,13 @@ class Past:
 
 def against(ctx: Context, models: Sequence[str], run: str, limit: int) -> list[dict[str, Any]]:
     """One entry for each model that the run wrote: ``missing`` are lost keys, ``added`` new ones."""
-    run_id = _run(ctx, run)
+    run_id = named_run(ctx.store, run)
     found = []
     for model in models:
         generation = ctx.store.current_generation(model)
         if generation is not None and not generation.evaluated:
             found.append(_compare(ctx, model, generation, run_id, limit))
     return found
-
-
-def _run(ctx: Context, run: str) -> str:
-    """The id of a run from its beginning; refuses what names none or several."""
-    known = [str(r[0]) for r in ctx.store.rows(f"SELECT run_id FROM {ctx.store.table('store_runs')} AS r")]
-    fitting = sorted({name for name in known if name.startswith(run)})
-    if len(fitting) == 1 or run in fitting:
-        return run if run in fitting else fitting[0]
-    near = difflib.get_close_matches(run, known, n=1)
-    raise QuestionError(
-        f"there is no run {run!r}" if not fitting else f"{run!r} begins the ids of several runs",
-        code="NO_RUN",
-        remedy=f"did you mean {near[0]}?" if near else '`cdme sql "FROM cdme.runs"` lists them',
-    )
 
 
 def _compare(ctx: Context, model: str, now: Generation, run_id: str, limit: int) -> dict[str, Any]:

@@ -8,22 +8,22 @@ from typing import Any
 
 from cdme_adapter.drift import changes, losses
 from cdme_adapter.errors import QuestionError
+from cdme_adapter.lineage.runs import named_run
 from cdme_adapter.store.chain import chain_problems, document
 from cdme_adapter.store.ledger_file import CHAIN, COLUMNS, build_run, ledger_hash
 from cdme_adapter.store.reader import Store, literal
 
 
-def last_run(store: Store) -> str | None:
-    """The run that began last."""
-    rows = store.rows(f"SELECT run_id FROM {store.table('store_runs')} ORDER BY started_at DESC LIMIT 1")
-    return str(rows[0][0]) if rows else None
-
-
 def read_ledger(store: Store, target_path: Path | None, run: str | None = None) -> dict[str, Any]:
-    """The ledger of a run, the last one by default; the file where it is of that run."""
-    run_id = run or last_run(store)
-    if run_id is None:
-        raise QuestionError("no run is in the store", code="NO_RUN", remedy="run `dbt build`")
+    """The ledger of a run, by its id or the beginning of it, the last one by default; the file where it
+    is of that run."""
+    try:
+        run_id = named_run(store, run)
+    except QuestionError:
+        ledger = read_file(target_path, run) if run else None
+        if ledger is None:
+            raise
+        return ledger
     return read_file(target_path, run_id) or from_store(store, run_id)
 
 
@@ -80,9 +80,7 @@ def verify_ledger(store: Store, target_path: Path | None, run: str | None = None
     Files below the target path are judged where they are there. That ``run``, the last one by default,
     has none is said, and is no fault: `dbt clean` takes files away, and the database keeps their text.
     """
-    run_id = run or last_run(store)
-    if run_id is None:
-        raise QuestionError("no run is in the store", code="NO_RUN", remedy="run `dbt build`")
+    run_id = named_run(store, run)
     problems: list[str] = []
     notes: list[str] = []
     if target_path is not None and read_file(target_path, run_id) is None:

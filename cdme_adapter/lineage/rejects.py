@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cdme_adapter.lineage.context import DEFAULT_LIMIT, Context
+from cdme_adapter.lineage.runs import named_run
 from cdme_adapter.lineage.values import MASK, parse_key
 from cdme_adapter.store.reader import literal
 from cdme_adapter.store.rejects import chains_of, routed_by
@@ -44,7 +45,7 @@ def errors(
     names = [name for name in _models(ctx) if keeps(name) and wanted in (None, name)]
     test = f"x.model IN ({', '.join(map(literal, names)) or 'NULL'})"
     if run is not None:
-        test += f" AND x.run_id = {literal(run)}"
+        test += f" AND x.run_id = {literal(named_run(ctx.store, run))}"
     elif not history:
         test += " AND x.resolved_run_id IS NULL"
     origin = f"FROM {ctx.store.table('store_rejects')} AS x WHERE {test}"

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cdme_adapter.errors import QuestionError
-from cdme_adapter.lineage.ledger import last_run, row_problems
+from cdme_adapter.lineage.ledger import row_problems
+from cdme_adapter.lineage.runs import named_run
 from cdme_adapter.proof.content import sha256
 from cdme_adapter.proof.folder import MANIFEST, kept_hash, proof_folder
 from cdme_adapter.store.ledger_file import ledger_hash
@@ -19,9 +19,7 @@ def verify_proof(store: Store, target_path: Path, run: str | None = None) -> dic
 
     Raises QuestionError where no run is in the store.
     """
-    run_id = run or last_run(store)
-    if run_id is None:
-        raise QuestionError("no run is in the store", code="NO_RUN", remedy="run `dbt build`")
+    run_id = named_run(store, run)
     folder = proof_folder(target_path, run_id)
     problems: list[str] = []
     files: dict[str, str] = {}

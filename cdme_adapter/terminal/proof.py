@@ -14,7 +14,7 @@ from cdme_adapter.terminal.output import emit
 
 @click.command("proof")
 @click.argument("verify", type=click.Choice(["verify"]))
-@click.option("--run", help="The id of a run; the last one by default.")
+@click.option("--run", help="The id of a run, or its beginning; the last one by default.")
 @common_options
 def command(common: Common, verify: str, run: str | None) -> int:
     """`verify` the proof of a run: exit 1 where a file was changed or is missing, or where the

@@ -44,7 +44,7 @@ def verify(project: Project, *more: str) -> tuple[int, dict[str, Any]]:
     release()
     where = ["--project-dir", str(project.root), "--profiles-dir", str(project.root)]
     done = CliRunner().invoke(cli, ["proof", "verify", *where, "--output", "json", *more])
-    return done.exit_code, json.loads(done.output)
+    return done.exit_code, json.loads(done.stdout)
 
 
 def folder(project: Project) -> Path:
@@ -112,4 +112,4 @@ def test_a_ledger_that_differs_from_the_database_shows(proven: Project) -> None:
         con.execute("UPDATE cdme.store_ledger SET filtered_count = 0")
     code, answer = verify(proven)
     assert code == 1 and "filtered_count" in "".join(answer["problems"])
-    assert verify(proven, "--run", "nosuch")[0] == 1
+    assert verify(proven, "--run", "nosuch")[0] == 2
