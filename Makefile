@@ -8,6 +8,7 @@
 #   make bench-errors   what refinements cost over capture alone (6 million rows); exits 1 over 15 %
 #   make bench-check   what capture costs on seven shapes against bench/baseline.json; exits 1 where it has grown
 #   make bench-questions   how long the questions take, on TPC-H (SCALE, default 1); exits 1 where too long
+#   make bench-emit   what making the OpenLineage events of MODELS (1000) models costs; exits 1 where too much
 #   make fuzz    the laws on random queries for FUZZ_SECONDS (300), which make test only samples
 #   make crash   kills runs at every boundary between statements (hours; KILLS=20 for each model: half an
 #                hour); make test does twelve
@@ -21,11 +22,13 @@ FUZZ_SECONDS ?= 300
 KILLS ?= 0
 SCALE ?= 1
 TIMES ?= 10
+MODELS ?= 1000
 NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check tpc bench bench-tpch bench-errors bench-questions bench-check fuzz crash concurrency clean
+.PHONY: demo test check tpc bench bench-tpch bench-errors bench-questions bench-check bench-emit fuzz crash
+.PHONY: concurrency clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.demo: $(NEEDS)
@@ -71,6 +74,9 @@ bench-check: $(VENV)/.dev
 
 bench-questions: $(VENV)/.dev
 	$(BIN)/python -m bench.questions --scale $(SCALE) --times $(TIMES)
+
+bench-emit: $(VENV)/.dev
+	$(BIN)/python -m bench.emit --models $(MODELS) --check
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.laws.fuzz --seconds $(FUZZ_SECONDS) --jobs 2

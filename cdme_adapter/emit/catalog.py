@@ -20,6 +20,7 @@ class Catalog:
     columns: Mapping[Relation, Mapping[str, str]]
     paths: Mapping[str, str | None]
     _counts: dict[Relation, int] = field(default_factory=dict)
+    _namespaces: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, execute: Execute) -> Catalog:
@@ -36,7 +37,10 @@ class Catalog:
 
     def namespace(self, database: str) -> str:
         """The OpenLineage namespace of a database."""
-        return database_namespace(self.paths.get(database.lower()))
+        known = self._namespaces.get(database)
+        if known is None:
+            known = self._namespaces[database] = database_namespace(self.paths.get(database.lower()))
+        return known
 
     def count(self, database: str, schema: str, name: str) -> int | None:
         """How many rows a relation has now; None where there is none."""

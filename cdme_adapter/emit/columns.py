@@ -15,6 +15,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.schema import MappingSchema
 
 Relation = tuple[str, str, str]
 """Database, schema and name, in lower case."""
@@ -97,12 +98,8 @@ def _followed(
     parsed: exp.Expr, named: tuple[Relation, ...], columns: Columns, database: str, schema: str
 ) -> ColumnLineage | None:
     try:
-        known: dict[str, Any] = {}
-        for name in named:
-            if name in columns:
-                known.setdefault(name[0], {}).setdefault(name[1], {})[name[2]] = dict(columns[name])
         tree = qualify(
-            parsed, dialect="duckdb", schema=known, catalog=database, db=schema,
+            parsed, dialect="duckdb", schema=_known(named, columns), catalog=database, db=schema,
             quote_identifiers=False, validate_qualify_columns=False,
         )  # fmt: skip
         root = build_scope(tree)
@@ -114,6 +111,17 @@ def _followed(
         return ColumnLineage(fields, walk.dataset, named)
     except (SqlglotError, Unresolved, RecursionError, KeyError, ValueError):
         return None
+
+
+def _known(named: tuple[Relation, ...], columns: Columns) -> MappingSchema:
+    """What sqlglot is told of the relations that a query names: in lower case, as it reads the query's
+    names too. To let it normalise these as well is slow."""
+    known: dict[str, Any] = {}
+    for name in named:
+        if name in columns:
+            found = {column.lower(): kind for column, kind in columns[name].items()}
+            known.setdefault(name[0], {}).setdefault(name[1], {})[name[2]] = found
+    return MappingSchema(known, dialect="duckdb", normalize=False)
 
 
 def _relation(table: exp.Table, database: str = "", schema: str = "") -> Relation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -19,7 +20,6 @@ from openlineage.client.facet_v2 import (
     ownership_dataset,
     schema_dataset,
 )
-from openlineage.client.serde import Serde
 
 from cdme_adapter.emit.catalog import Catalog
 from cdme_adapter.emit.columns import ColumnLineage, Relation, Uses, lineage_and_relations
@@ -96,12 +96,8 @@ class Datasets:
             return self._facets[node.id]
         namespace, _ = self.name(node)
         facets: dict[str, Any] = {
-            "dataSource": datasource_dataset.DatasourceDatasetFacet(
-                name=namespace, uri=namespace, producer=PRODUCER
-            ),
-            "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(
-                datasetType="VIEW" if node.materialized == "view" else "TABLE", producer=PRODUCER
-            ),
+            "dataSource": _source(namespace),
+            "datasetType": _type("VIEW" if node.materialized == "view" else "TABLE"),
         }
         columns = self.catalog.columns.get(self._relation(node), {})
         if columns:
@@ -147,32 +143,45 @@ class Datasets:
             (facts.database.lower(), facts.schema.lower(), facts.identifier.lower()): self.name(facts)
             for facts in (*self.project.parents_of(node), node)
         }
-        made = column_lineage_dataset.ColumnLineageDatasetFacet(
-            fields={
-                there[name.lower()]: column_lineage_dataset.Fields(inputFields=self._fields(uses, known))
+        return {
+            "_producer": PRODUCER,
+            "_schemaURL": column_lineage_dataset.ColumnLineageDatasetFacet._get_schema(),
+            "fields": {
+                there[name.lower()]: {"inputFields": self._fields(uses, known)}
                 for name, uses in found.fields.items()
             },
-            dataset=self._fields(found.dataset, known),
-            producer=PRODUCER,
-        )
-        return dict(Serde.to_dict(made))
+            "dataset": self._fields(found.dataset, known),
+        }
 
-    def _fields(
-        self, uses: Uses, known: Mapping[Relation, tuple[str, str]]
-    ) -> list[column_lineage_dataset.InputField]:
-        return [
-            column_lineage_dataset.InputField(
-                *(known.get(relation) or (self.catalog.namespace(relation[0]), ".".join(relation))),
-                field=column,
-                transformations=[
-                    column_lineage_dataset.Transformation(
-                        type=how.type, subtype=how.subtype, description="", masking=how.masking
-                    )
-                    for how in sorted(ways)
-                ],
-            )
-            for (relation, column), ways in sorted(uses.items())
-        ]
+    def _fields(self, uses: Uses, known: Mapping[Relation, tuple[str, str]]) -> list[dict[str, Any]]:
+        """Input columns as the client's classes would print them; there are too many to make those."""
+        found = []
+        for (relation, column), ways in sorted(uses.items()):
+            namespace, name = known.get(relation) or (
+                self.catalog.namespace(relation[0]), ".".join(relation),
+            )  # fmt: skip
+            found.append(
+                {
+                    "namespace": namespace, "name": name, "field": column,
+                    "transformations": [
+                        {"type": how.type, "subtype": how.subtype, "description": "",
+                         "masking": how.masking}
+                        for how in sorted(ways)
+                    ],
+                }
+            )  # fmt: skip
+        return found
+
+
+# Making a facet checks its addresses: for those that many datasets share, once is enough.
+@functools.cache
+def _source(namespace: str) -> datasource_dataset.DatasourceDatasetFacet:
+    return datasource_dataset.DatasourceDatasetFacet(name=namespace, uri=namespace, producer=PRODUCER)
+
+
+@functools.cache
+def _type(kind: str) -> dataset_type_dataset.DatasetTypeDatasetFacet:
+    return dataset_type_dataset.DatasetTypeDatasetFacet(datasetType=kind, producer=PRODUCER)
 
 
 def _read(rows: int) -> input_statistics_input_dataset.InputStatisticsInputDatasetFacet:

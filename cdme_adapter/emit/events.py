@@ -176,8 +176,7 @@ class Story:
         if facts.test is not None:
             return self._tested(facts, parents, node, counted), []
         inputs = [self.datasets.input(parent, counts.get(parent.id)) for parent in parents]
-        known = {parent.id for parent in parents} | self.project.nodes.keys()
-        for ident in sorted({edge["input"] for edge in edges} - known):
+        for ident in sorted({edge["input"] for edge in edges if edge["input"] not in self.project.nodes}):
             other = self.datasets.other(ident, counts.get(ident))
             inputs += [other] if other is not None else []
         if not facts.is_dataset:

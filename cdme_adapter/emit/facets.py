@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ def parent(above: JobRun, root: JobRun) -> parent_run.ParentRunFacet:
     )
 
 
+@functools.cache
 def job_type(kind: str) -> job_type_job.JobTypeJobFacet:
     """What kind of a job of dbt it is."""
     return job_type_job.JobTypeJobFacet(

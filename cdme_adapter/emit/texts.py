@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import attr
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.serde import Serde
@@ -20,7 +22,7 @@ class Printer:
 
     def __init__(self, client: OpenLineageClient) -> None:
         self.client = client
-        self._plain: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._texts: dict[int, tuple[Any, str]] = {}
         probe: Any = RunEvent(
             eventType=RunState.START, eventTime="2020-01-01T00:00:00Z", producer="urn:cdme",
             run=Run("01900000-0000-7000-8000-000000000001"), job=Job("cdme", "cdme"),
@@ -40,30 +42,60 @@ class Printer:
         if self.client.filter_event(event) is None:
             return None
         found = {
-            "eventTime": event.eventTime,
-            "eventType": event.eventType.value if event.eventType else None,
-            "run": {"runId": event.run.runId, "facets": self._facets(run)},
-            "job": {"namespace": event.job.namespace, "name": event.job.name, "facets": self._facets(job)},
-            "inputs": [self._dataset(one, "inputFacets") for one in event.inputs or ()],
-            "outputs": [self._dataset(one, "outputFacets") for one in event.outputs or ()],
-            "producer": event.producer,
-            "schemaURL": event.schemaURL,
+            "eventTime": json.dumps(event.eventTime),
+            "eventType": json.dumps(event.eventType.value) if event.eventType else None,
+            "inputs": self._datasets(event.inputs, "inputFacets"),
+            "job": _object(
+                {
+                    "facets": self._facets(job),
+                    "name": json.dumps(event.job.name),
+                    "namespace": json.dumps(event.job.namespace),
+                }
+            ),
+            "outputs": self._datasets(event.outputs, "outputFacets"),
+            "producer": json.dumps(event.producer),
+            "run": _object({"facets": self._facets(run), "runId": json.dumps(event.run.runId)}),
+            "schemaURL": json.dumps(event.schemaURL),
         }
-        return json.dumps(found, sort_keys=True)
+        return _object(found)
 
-    def _dataset(self, dataset: Any, own: str) -> dict[str, Any]:
-        return {
-            "namespace": dataset.namespace,
-            "name": dataset.name,
-            "facets": self._facets(dataset.facets or {}),
-            own: self._facets(getattr(dataset, own) or {}),
-        }
+    def _datasets(self, datasets: Any, own: str) -> str:
+        return f"[{', '.join(self._dataset(one, own) for one in datasets or ())}]"
 
-    def _facets(self, facets: dict[str, Any]) -> dict[str, Any]:
-        return {name: self._of(facet) for name, facet in facets.items()}
+    def _dataset(self, dataset: Any, own: str) -> str:
+        return _object(
+            {
+                "facets": self._facets(dataset.facets or {}),
+                own: self._facets(getattr(dataset, own) or {}),
+                "name": json.dumps(dataset.name),
+                "namespace": json.dumps(dataset.namespace),
+            }
+        )
 
-    def _of(self, facet: Any) -> dict[str, Any]:
-        known = self._plain.get(id(facet))
+    def _facets(self, facets: Mapping[str, Any]) -> str:
+        return _object({name: self._of(facet) for name, facet in facets.items()})
+
+    def _of(self, facet: Any) -> str:
+        known = self._texts.get(id(facet))
         if known is None:  # the facet is held, so that no other gets its id
-            known = self._plain[id(facet)] = (facet, Serde.to_dict(facet))
+            plain = _plain(facet if isinstance(facet, dict) else attr.asdict(facet))
+            known = self._texts[id(facet)] = (facet, json.dumps(plain, sort_keys=True))
         return known[1]
+
+
+def _object(parts: Mapping[str, str | None]) -> str:
+    """A JSON object of the texts of its values, in the order of their names."""
+    known = [f"{json.dumps(name)}: {text}" for name, text in sorted(parts.items()) if text is not None]
+    return f"{{{', '.join(known)}}}"
+
+
+def _plain(value: Any) -> Any:
+    """What ``Serde.remove_nulls_and_enums`` makes of a value, sooner where it is of a plain type."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or kind is float or value is None:
+        return value
+    if kind is dict:
+        return {key: made for key, one in value.items() if (made := _plain(one)) is not None}
+    if kind is list:
+        return [made for one in value if (made := _plain(one)) is not None and made != {}]
+    return Serde.remove_nulls_and_enums(value)

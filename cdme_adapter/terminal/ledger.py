@@ -20,7 +20,9 @@ _COLOURS = {"BALANCED": "green", "UNBALANCED": "red", "FAILED": "red", "COMPLETE
 @click.command("ledger")
 @click.argument("verify", required=False, type=click.Choice(["verify"]))
 @click.option("--run", help="The id of a run, or its beginning; the last one by default.")
-@click.option("--against", help="The id of an earlier run, or its beginning: show the shares of loss that changed.")
+@click.option(
+    "--against", help="The id of an earlier run, or its beginning: show the shares of loss that changed."
+)
 @common_options
 def command(common: Common, verify: str | None, run: str | None, against: str | None) -> int:
     """The accounting of the last run; `verify`: whether ledger.json is whole and true to the store.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from openlineage.client import OpenLineageClient
-from openlineage.client.event_v2 import InputDataset, Job, Run, RunEvent, RunState
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import tags_job
 from openlineage.client.serde import Serde
 
@@ -218,10 +218,13 @@ def test_what_is_printed_is_what_the_client_would_send() -> None:
 
         def event(name: str = name, facets: Any = facets) -> Any:
             run = Run("01900000-0000-7000-8000-000000000001", {"own": {"n": None, "list": [{}, None, 1]}})
-            data = InputDataset("n", "d", inputFacets={"s": _read(3)})
+            data = InputDataset("n", "d", facets={"b": {}, "a": _read(1)}, inputFacets={"s": _read(3)})
+            made = OutputDataset(
+                "n", 'ü"', facets={"e": {"of": RunState.FAIL}}, outputFacets={"s": _read(3)}
+            )
             return RunEvent(
                 eventType=RunState.FAIL, eventTime="2026-01-01T00:00:00.000Z", run=run, inputs=[data],
-                job=Job("n", name, dict(facets)), producer="urn:p", outputs=[],
+                job=Job("n", name, dict(facets)), producer="urn:p", outputs=[made],
             )  # fmt: skip
 
         made = client.update_event_tags_facets(client.add_environment_facets(event()))
