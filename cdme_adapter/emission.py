@@ -67,6 +67,8 @@ class Teller:
     project_vars: Mapping[str, Any] | None
     say: Callable[[str], Any]
     early: Early | None = None
+    run_id: str = ""
+    """The run that the manifest is of."""
 
     def tell(self, ledgers: Sequence[Mapping[str, Any]]) -> None:
         """Keep the events of these ledgers and send what waits, for as long as the project allows."""
@@ -81,7 +83,9 @@ class Teller:
             facts = lambda: project_facts(self.manifest, self.root)  # noqa: E731
             told = {ledger["run_id"] for ledger in ledgers}
             earlier = [one for one in untold(self.execute) if one["run_id"] not in told]
-            keep_events(self.execute, store.schema, [*earlier, *ledgers], facts, config.emit.schemas)
+            keep_events(
+                self.execute, store.schema, [*earlier, *ledgers], facts, config.emit.schemas, self.run_id
+            )  # fmt: skip
             forget_untold(self.execute)
             # What making them took is part of what a run may be held up, whatever it may be.
             left = max(config.emit.timeout / 4, config.emit.timeout - (time.monotonic() - began))

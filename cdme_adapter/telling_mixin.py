@@ -56,7 +56,8 @@ class TellingMixin(metaclass=AdapterMeta):
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         Teller(self._cdme_side_execute, database, manifest, str(self.config.project_root),
-               self._cdme_vars(), logger.warning, self._cdme_early).tell(ledgers)  # fmt: skip
+               self._cdme_vars(), logger.warning, self._cdme_early, invocation_id()
+               ).tell(ledgers)  # fmt: skip
         self._cdme_early = None
 
     def _cdme_outbox(self, written: tuple[str, ...]) -> str:

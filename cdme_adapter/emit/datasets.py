@@ -24,7 +24,7 @@ from openlineage.client.facet_v2 import (
 from cdme_adapter.emit.catalog import Catalog
 from cdme_adapter.emit.columns import ColumnLineage, Relation, Uses, lineage_and_relations
 from cdme_adapter.emit.facts import NodeFacts, ProjectFacts
-from cdme_adapter.emit.names import PRODUCER
+from cdme_adapter.emit.names import PRODUCER, namespace_uri
 from cdme_adapter.emit.remembered import Remembered
 
 Assertion = data_quality_assertions_dataset.Assertion
@@ -176,7 +176,9 @@ class Datasets:
 # Making a facet checks its addresses: for those that many datasets share, once is enough.
 @functools.cache
 def _source(namespace: str) -> datasource_dataset.DatasourceDatasetFacet:
-    return datasource_dataset.DatasourceDatasetFacet(name=namespace, uri=namespace, producer=PRODUCER)
+    return datasource_dataset.DatasourceDatasetFacet(
+        name=namespace, uri=namespace_uri(namespace), producer=PRODUCER
+    )
 
 
 @functools.cache

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
@@ -45,6 +46,8 @@ class Story:
     remembered: Remembered
     schemas: str = ""
     """Where the schemas of CDME's own facets are served, if anywhere."""
+    past: bool = False
+    """Whether it is an earlier run's: the project and the tables may be others by now."""
     datasets: Datasets = field(init=False)
     edges: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     _jobs: dict[str, Job] = field(default_factory=dict)
@@ -126,7 +129,9 @@ class Story:
         facts = self.project.nodes.get(node["node"])
         if facts is None:  # of a run before the project lost it
             kind = node["node"].partition(".")[0]
-            facts = NodeFacts(node["node"], kind, node["materialized"] or "", "", "", "", "", ())
+            return NodeFacts(node["node"], kind, node["materialized"] or "", "", "", "", "", ())
+        if self.past and node.get("sql_hash") != hashlib.sha256(facts.compiled.encode()).hexdigest():
+            return replace(facts, compiled="")
         return facts
 
     def _run_id(self, facts: NodeFacts) -> str:
@@ -171,13 +176,19 @@ class Story:
     ) -> tuple[list[Any], list[Any]]:
         """The inputs and outputs of a node, with row counts once they are known."""
         edges = self.edges.get(facts.id, [])
-        counts = {edge["input"]: edge["input_count"] for edge in edges} if counted else {}
+        told = [edge for edge in edges if counted and edge["input_count"] is not None]
+        counts = {edge["input"]: edge["input_count"] for edge in told}
         parents = self.project.parents_of(facts)
         if facts.test is not None:
             return self._tested(facts, parents, node, counted), []
         inputs = [self.datasets.input(parent, counts.get(parent.id)) for parent in parents]
-        for ident in sorted({edge["input"] for edge in edges if edge["input"] not in self.project.nodes}):
-            other = self.datasets.other(ident, counts.get(ident))
+        for ident in sorted({edge["input"] for edge in edges} - {facts.id, *(p.id for p in parents)}):
+            # What stands behind a view was read and counted, a view stores nothing; or dbt knows it not.
+            node_read = self.project.nodes.get(ident)
+            other = (
+                self.datasets.other(ident, counts.get(ident)) if node_read is None
+                else self.datasets.input(node_read, counts.get(ident))
+            )  # fmt: skip
             inputs += [other] if other is not None else []
         if not facts.is_dataset:
             return inputs, []
@@ -191,8 +202,8 @@ class Story:
         if node["state"] != "committed" or facts.materialized == "view":
             return None
         counts = [edge["output_count"] for edge in edges if edge["output_count"] is not None]
-        if counts:
-            return int(counts[0])
+        if counts or self.past:
+            return int(counts[0]) if counts else None
         return self.catalog.count(facts.database, facts.schema, facts.identifier)
 
     def _tested(

@@ -1,8 +1,8 @@
 """CDME's own run facet ``cdme_ledger``: the account of a node or of the run, in counts.
 
-Its schema ships as ``schemas/openlineage/CdmeLedgerRunFacet.json`` and never changes under its ``$id``:
-a change is a new version with a new one (a test holds the file to its hash). Where a project serves the
-file, ``emit: {schemas: ADDRESS}`` makes ``_schemaURL`` its address.
+Its schema ships as ``schemas/openlineage/1-0-0/CdmeLedgerRunFacet.json`` and never changes under its
+``$id``: a change is a new version with a new one in a folder of its own (a test holds each file to its
+hash). Where a project serves the folder, ``emit: {schemas: ADDRESS}`` makes ``_schemaURL`` its address.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from openlineage.client.uuid import generate_static_uuid
 
@@ -55,6 +56,16 @@ def parent_run(variable: str = "OPENLINEAGE_PARENT_ID") -> JobRun | None:
     except ValueError:
         return None
     return JobRun("/".join(namespace), job, run_id)
+
+
+def namespace_uri(namespace: str) -> str:
+    """A namespace as a URI, in which not every character of a file's name may stand.
+
+    >>> namespace_uri("duckdb:///data/my shop.duckdb"), namespace_uri("duckdb://:memory:")
+    ('duckdb:///data/my%20shop.duckdb', 'duckdb://%3Amemory%3A')
+    """
+    scheme, _, rest = namespace.partition("://")
+    return f"{scheme}://{quote(rest)}"
 
 
 def database_namespace(path: str | None) -> str:

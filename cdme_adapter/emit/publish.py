@@ -40,11 +40,12 @@ class Published:
 
 def keep_events(
     execute: Execute, schema: str, ledgers: Sequence[Mapping[str, Any]],
-    facts: Callable[[], ProjectFacts], schemas: str = "",
+    facts: Callable[[], ProjectFacts], schemas: str = "", run_id: str = "",
 ) -> int:  # fmt: skip
     """Build the events of ledgers and put them into the outbox; how many.
 
-    ``schemas`` is where those of CDME's own facets are served.
+    ``schemas`` is where those of CDME's own facets are served. ``run_id`` is the run whose project the
+    facts are of; by default they are of every ledger's.
     """
     printer = Printer(OpenLineageClient())
     project, catalog = facts(), Catalog.read(execute)
@@ -52,7 +53,8 @@ def keep_events(
     remembered.read(execute, schema)
     count = 0
     for ledger in ledgers:
-        made = Story(ledger, project, catalog, remembered, schemas).events()
+        past = bool(run_id) and ledger["run_id"] != run_id
+        made = Story(ledger, project, catalog, remembered, schemas, past).events()
         texts = [text for event in made if (text := printer.text(event)) is not None]
         count += outbox.put(execute, schema, ledger["run_id"], texts)
     remembered.write(execute, schema)

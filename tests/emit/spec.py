@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from importlib.resources import files
@@ -35,9 +36,9 @@ def folder() -> Path:
 @functools.cache
 def _registry(root: Path) -> tuple[Registry[Any], dict[str, dict[str, str]]]:
     """The schemas by their ids, and the reference of each facet by kind and key."""
-    own = files("cdme_adapter") / "schemas" / "openlineage" / "CdmeLedgerRunFacet.json"
-    texts = [path.read_text() for path in [root / "OpenLineage.json", *(root / "facets").glob("*.json")]]
-    schemas = [json.loads(text) for text in [*texts, own.read_text()]]
+    own = Path(str(files("cdme_adapter"))) / "schemas" / "openlineage"
+    paths = [root / "OpenLineage.json", *(root / "facets").glob("*.json"), *own.glob("*/*.json")]
+    schemas = [json.loads(path.read_text()) for path in paths]
     facets: dict[str, dict[str, str]] = defaultdict(dict)
     for schema in schemas:
         for key, value in schema.get("properties", {}).items():
@@ -73,8 +74,33 @@ def problems_of(event: dict[str, Any]) -> list[str]:
     return found
 
 
+FORMATS = FormatChecker()
+"""jsonschema's own, and those for which it would need other packages."""
+
+_URI = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*:(//([\w.~!$&'()*+,;=:-]|%[0-9A-F]{2})*(?=[/?#]|$))?"
+    r"([\w.~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*(\?[^#\s]*)?(#([\w.~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*)?",
+    re.ASCII,
+)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+@FORMATS.checks("uri")
+def _is_uri(value: Any) -> bool:
+    """RFC 3986: what follows a colon in an authority is a port."""
+    authority = value.partition("://")[2].partition("/")[0] if isinstance(value, str) else ""
+    port = authority.partition(":")[2]
+    return not isinstance(value, str) or bool(_URI.fullmatch(value) and (not port or port.isdigit()))
+
+
+@FORMATS.checks("date-time")
+def _is_time(value: Any) -> bool:
+    """RFC 3339."""
+    return not isinstance(value, str) or bool(_TIME.fullmatch(value))
+
+
 def _check(schema: dict[str, Any], value: Any, registry: Registry[Any]) -> Iterable[str]:
-    validator = Draft202012Validator(schema, registry=registry, format_checker=FormatChecker())
+    validator = Draft202012Validator(schema, registry=registry, format_checker=FORMATS)
     for error in validator.iter_errors(value):
         yield f"{'/'.join(str(part) for part in error.absolute_path)}: {error.message}"
 

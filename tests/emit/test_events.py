@@ -142,9 +142,13 @@ def test_a_run_that_succeeds(
         ("v", "FILTER")
     ]
 
-    # An ephemeral model is no dataset; a view is; a source is an input; rows of a view are not stored.
+    # An ephemeral model is no dataset; a view is; a source is an input. A view stores no rows: those that
+    # were read through it are counted.
     assert {d["name"] for d in jobs["model.shop.v"][-1]["inputs"]} == {"shop.main.a", "shop.ext.t"}
-    assert rows(jobs["model.shop.g"][-1]) == ({}, {"g": 2})
+    assert rows(jobs["model.shop.g"][-1]) == ({"a": 2, "t": 5}, {"g": 2})
+    assert {d["name"] for d in jobs["model.shop.g"][-1]["inputs"]} == {
+        "shop.main.v", "shop.main.a", "shop.ext.t",
+    }  # fmt: skip
     assert jobs["model.shop.e"][-1]["outputs"] == []
     assert rows(jobs["snapshot.shop.s"][-1])[1] == {"s": 2} and rows(jobs["model.shop.i"][-1])[1] == {
         "i": 2
@@ -246,12 +250,21 @@ def test_runs_that_are_interrupted(project: Project, collector: Collector, how: 
     events = collector.take()
     if how == signal.SIGKILL:
         assert events == []  # nobody was left to tell; the next run does
-        project.dbt("run", "--select", "a")
+        new = FILES["a.sql"].replace("v + 1", "v + 2")
+        project.write({"a.sql": new}).dbt("run", "--select", "raw a")
         events = collector.take()
         last = next(n for n, e in enumerate(events) if n and e["job"]["name"] == "dbt-run-shop"
                     and e["eventType"] != "START")  # fmt: skip
-        assert set(ends(checked(events[last + 1 :])).values()) == {"COMPLETE"}
+        later = checked(events[last + 1 :])
+        assert (
+            set(ends(later).values()) == {"COMPLETE"}
+            and "sql" in later["model.shop.a"][-1]["job"]["facets"]
+        )
         events = events[: last + 1]
+        # What ran then is not told as what the project says now.
+        (old,) = [e for e in events if e["job"]["name"] == "model.shop.a" and e["eventType"] == "COMPLETE"]
+        assert "sql" not in old["job"]["facets"] and "columnLineage" not in old["outputs"][0]["facets"]
+        assert rows(old) == ({"raw": 4}, {"a": 2})
     end = ends(checked(events))
     assert end["dbt-run-shop"] == "ABORT" and (end["raw"], end["a"]) == ("COMPLETE", "COMPLETE")
     assert end["slow"] in ("ABORT", "FAIL") and end["z"] == "ABORT"
@@ -294,3 +307,18 @@ def test_each_database_has_its_own_namespace(project: Project, collector: Collec
     where = ["--project-dir", str(project.root), "--profiles-dir", str(project.root)]
     release()
     assert CliRunner().invoke(cli, ["ledger", "verify", *where]).exit_code == 0
+
+
+@pytest.mark.parametrize("path", ["Läden & Söhne.duckdb", ":memory:"])
+def test_a_database_whose_name_is_no_uri(project: Project, collector: Collector, path: str) -> None:
+    """Its namespace is as it is called, and the address of its data source is a URI nonetheless."""
+    project.path = path if path == ":memory:" else str(project.root / path)
+    project.configure()
+    project.write({"raw.csv": FILES["raw.csv"], "t.sql": TABLE + "select id from {{ ref('raw') }}"})
+    project.dbt("build")
+    release()
+    jobs = checked(collector.take())
+    (output,) = jobs["model.shop.t"][-1]["outputs"]
+    assert output["namespace"] == f"duckdb://{project.path}"
+    uri = output["facets"]["dataSource"]["uri"]
+    assert uri.endswith("%3Amemory%3A" if path == ":memory:" else "/L%C3%A4den%20%26%20S%C3%B6hne.duckdb")

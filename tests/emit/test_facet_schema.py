@@ -18,12 +18,16 @@ PUBLISHED = {"1-0-0": "49962c4ed0e47cb4edcdaf00377c102c2f6a9b8de331ed451a72ae912
 
 
 def test_a_published_schema_never_changes() -> None:
-    file = files("cdme_adapter") / "schemas" / "openlineage" / "CdmeLedgerRunFacet.json"
-    text = Path(str(file)).read_bytes()
-    assert PUBLISHED[VERSION] == hashlib.sha256(text).hexdigest(), "a change is a new version"
+    folder = Path(str(files("cdme_adapter"))) / "schemas" / "openlineage"
+    shipped = {path.parent.name: path.read_bytes() for path in folder.glob("*/CdmeLedgerRunFacet.json")}
+    hashes = {version: hashlib.sha256(text).hexdigest() for version, text in shipped.items()}
+    assert hashes == PUBLISHED, "a change is a new version, and those before it stay"
+    found = json.loads(shipped[VERSION])
     name, _, pointer = schema_url().partition("#/")
-    found = json.loads(text)
     assert found["$id"] == name and found["$defs"][pointer.partition("/")[2]]["type"] == "object"
+    # The folder as it is can be served: its address and the version are the file's.
+    served = schema_url(folder.as_uri()).partition("#")[0]
+    assert Path(served.removeprefix("file://")).read_bytes() == shipped[VERSION]
 
 
 @pytest.mark.parametrize("served", ["", "https://example.org/cdme"])
