@@ -32,6 +32,7 @@ from cdme_adapter.dbt_session import (
     versions,
     whole_manifest,
 )
+from cdme_adapter.dbt_tests import renderer
 from cdme_adapter.declared import settle_declared
 from cdme_adapter.emission import COMMANDS, Early
 from cdme_adapter.emit.switch import is_configured
@@ -152,13 +153,14 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         target_path = Path(self.config.project_root) / self.config.target_path
         manifest = whole_manifest(self.get_macro_resolver(), target_path)  # type: ignore[attr-defined]
         self._cdme_manifest = manifest
+        project_vars = self._cdme_vars()
         self._cdme_early = Early(self._cdme_side_execute)
         run = Run(
             run_id=invocation_id(),
             command=command_name(),
             versions=versions(manifest),
-            nodes=nodes_of(manifest),
-            project_vars=self._cdme_vars(),
+            nodes=nodes_of(manifest, renderer(self.config, manifest, "refine" in str(project_vars))),
+            project_vars=project_vars,
             target_path=target_path,
             side=self._cdme_side_execute,
             selected=selected_ids(),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class DeclaredTest:
-    """One generic test of a node. ``severity`` is ``error`` or ``warn``; ``parent`` is the quoted
-    relation that a relationships test looks into, ``parent_id`` its unique id."""
+    """One generic test of a node, with its arguments as dbt renders them.
+
+    ``severity`` is ``error`` or ``warn``; ``parent`` is the quoted relation that a relationships test
+    looks into, ``parent_id`` its unique id."""
 
     id: str
     name: str
@@ -25,8 +27,12 @@ class DeclaredTest:
     file: str | None = None
 
 
-def tests_of(manifest: Any) -> dict[str, tuple[DeclaredTest, ...]]:
-    """The generic tests of each node of a manifest in memory, in the order of their ids."""
+Render = Callable[[Any], Mapping[str, Any]]
+
+
+def tests_of(manifest: Any, render: Render | None = None) -> dict[str, tuple[DeclaredTest, ...]]:
+    """The generic tests of each node of a manifest in memory, in the order of their ids; ``render`` gives
+    the arguments of a test, where they may hold Jinja."""
     found: dict[str, list[DeclaredTest]] = defaultdict(list)
     for node in sorted(manifest.nodes.values(), key=lambda n: str(n.unique_id)):
         said = getattr(node, "test_metadata", None)
@@ -34,7 +40,7 @@ def tests_of(manifest: Any) -> dict[str, tuple[DeclaredTest, ...]]:
         if said is None or owner is None or not getattr(node.config, "enabled", True):
             continue
         parent = _parent(manifest, node, owner)
-        arguments = dict(said.kwargs or {})
+        arguments = dict((render(node) if render is not None else said.kwargs) or {})
         arguments |= arguments.pop("arguments", None) or {}
         found[owner].append(
             DeclaredTest(
@@ -54,7 +60,7 @@ def tests_of(manifest: Any) -> dict[str, tuple[DeclaredTest, ...]]:
 
 def _parent(manifest: Any, node: Any, owner: str) -> Any:
     """The other node of a relationships test."""
-    if node.test_metadata.name != "relationships":
+    if node.test_metadata.name not in ("relationships", "relationships_where"):
         return None
     wanted = re.findall(r"['\"]([^'\"]+)['\"]", str(node.test_metadata.kwargs.get("to", "")))
     known = {**manifest.nodes, **manifest.sources}

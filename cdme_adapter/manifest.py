@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cdme_adapter.declared_tests import tests_of
+from cdme_adapter.declared_tests import Render, tests_of
 from cdme_adapter.nodes import NodeInfo, Nodes
 
 _KINDS = frozenset({"model", "seed", "snapshot", "source"})
 
 
-def nodes_of(manifest: Any) -> Nodes:
-    """All models, seeds, snapshots and sources of a manifest."""
-    keys, tests = _tested_keys(manifest), tests_of(manifest)
+def nodes_of(manifest: Any, render: Render | None = None) -> Nodes:
+    """All models, seeds, snapshots and sources of a manifest; ``render`` gives the arguments of a test."""
+    keys, tests = _tested_keys(manifest), tests_of(manifest, render)
     found = [
         replace(_node(node, keys.get(node.unique_id, ())), tests=tests.get(node.unique_id, ()))
         for node in (*manifest.nodes.values(), *manifest.sources.values())

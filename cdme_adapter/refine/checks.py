@@ -1,23 +1,18 @@
-"""What each record must fulfil: the refinements of a model as SQL over its output columns."""
+"""One refinement as SQL, and its proof over the columns that are really there."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cdme_adapter.config import Refinement
-from cdme_adapter.declared_tests import DeclaredTest
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Columns, literal, quote
 from cdme_adapter.errors import ConfigError, Place
-from cdme_adapter.locate import search_line
-from cdme_adapter.nodes import NodeInfo, Nodes
+from cdme_adapter.nodes import NodeInfo
 from cdme_adapter.refine.repeatable import calls, volatile_functions
 
-MOST = 60
-"""How many refinements a model may have: each is one bit of a BIGINT."""
 _IDENTIFIER = re.compile(r'"((?:[^"]|"")+)"|\b([A-Za-z_]\w*)\b')
 _SELECT = re.compile(r"\b(select|from|values)\b", re.I)
 _STRING = re.compile(r"'(?:[^']|'')*'")
@@ -40,6 +35,8 @@ class Check:
     order_by: str | None = None
     columns: tuple[str, ...] = ()
     shows: str = ""
+    nulls: bool = False
+    """Whether NULLs repeat too, of a check by set."""
     asked: str = ""
     """The text whose columns are the offending ones, where it is not all of the condition."""
     expression: str | None = None
@@ -51,124 +48,6 @@ class Check:
         """The stable id of the refinement."""
         text = "\x1f".join((self.name, " ".join(self.shown.split()).lower()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def checks_of(refinements: Iterable[Refinement], node: NodeInfo) -> list[Check]:
-    """The checks that a list of refinements means for ``node``; names are made unique."""
-    found: list[Check] = []
-    for one in refinements:
-        if one.tests:
-            found += [check for test in node.tests if (check := _of_test(test)) is not None]
-        elif one.expression is not None:
-            found.append(Check(one.name, one.expression, expression=one.expression))
-        else:
-            keep = f", the first by {one.order_by} stays" if one.order_by else ""
-            columns = tuple(quote(name) for name in one.unique)
-            found.append(
-                Check(one.name, f"unique ({', '.join(one.unique)}){keep}", unique=columns,
-                      order_by=one.order_by)
-            )  # fmt: skip
-    if len(found) > MOST:
-        raise ConfigError(
-            f"{len(found)} refinements are declared, {MOST} is the most",
-            code="REFINE_TOO_MANY", model=node.id, place=Place(node.file),
-            remedy="join some of them with AND",
-        )  # fmt: skip
-    return [_placed(check, node) for check in _named(found)]
-
-
-def skipped_tests(refinements: Iterable[Refinement], node: NodeInfo) -> list[str]:
-    """The names of a node's tests that ``tests`` does not enforce, though they fail the build."""
-    if not any(one.tests for one in refinements):
-        return []
-    return [t.name for t in node.tests if _of_test(t) is None and t.severity == "error"
-            and not t.name.startswith("dbt_cdme.")]  # fmt: skip
-
-
-def late_parents(refinements: Iterable[Refinement], node: NodeInfo, nodes: Nodes) -> list[str]:
-    """The relations that enforced relationships look into and that dbt need not build before ``node``."""
-    if not any(one.tests for one in refinements):
-        return []
-    before, todo = {node.id}, [node.id]
-    while todo:
-        one = nodes.by_id.get(todo.pop())
-        new = set(one.parents if one is not None else ()) - before
-        before |= new
-        todo += new
-    asked = dict.fromkeys(t.parent_id for t in node.tests if t.parent_id and _of_test(t) is not None)
-    return [one for one in asked if one not in before and not one.startswith("source.")]
-
-
-def _named(checks: Sequence[Check]) -> list[Check]:
-    """Every name once: a second ``not_null_id`` becomes ``not_null_id_2``."""
-    seen: dict[str, int] = {}
-    found = []
-    for check in checks:
-        seen[check.name] = seen.get(check.name, 0) + 1
-        count = seen[check.name]
-        found.append(replace(check, name=f"{check.name}_{count}") if count > 1 else check)
-    return found
-
-
-def _placed(check: Check, node: NodeInfo) -> Check:
-    line = search_line(node.raw_code, check.shown) if check.expression and not check.file else None
-    return replace(check, file=check.file or node.file, line=line)
-
-
-def _of_test(test: DeclaredTest) -> Check | None:
-    """A dbt test as a check: a record fails exactly when the test's query would return it."""
-    if test.severity != "error" and test.severity:
-        return None
-    condition = _test_condition(test)
-    if condition is None:
-        return None
-    kind, fails, unique = condition
-    where = f" where {test.where}" if test.where else ""
-    column = test.column or str(test.arguments.get("column_name") or "")
-    name = kind if not column else f"{kind}_{re.sub(r'[^A-Za-z0-9_]+', '_', column)}"
-    shown = f"{_shown(test, kind, column)}{where}"
-    if fails and test.where:
-        fails = f"({test.where}\n) IS TRUE AND {fails}"
-    if fails:
-        fails = f"(({fails}) IS TRUE)"
-    # The parent's column in a relationship is none of the record's.
-    asked = f"{column} {test.where or ''}" if kind == "relationships" else ""
-    return Check(name, shown, fails, unique, test.where, file=test.file, asked=asked)
-
-
-def _test_condition(test: DeclaredTest) -> tuple[str, str, tuple[str, ...]] | None:
-    """The kind, the condition that is TRUE for a failing record, the expressions that are unique."""
-    column, said = test.column, test.arguments
-    kind = test.name.removeprefix("dbt_utils.")
-    if test.name == "not_null" and column:
-        return kind, f"({column}) IS NULL", ()
-    if test.name == "unique" and column:
-        return kind, "", (column,)
-    if test.name == "accepted_values" and column:
-        quoted = said.get("quote", True)
-        values = ", ".join(literal(str(v)) if quoted else str(v) for v in said.get("values") or ())
-        return kind, f"({column}) NOT IN ({values or 'NULL'})", ()
-    if test.name == "relationships" and column and test.parent:
-        field = said.get("field")
-        known = f"SELECT {field} FROM {test.parent} WHERE {field} IS NOT NULL"
-        return kind, f"({column}) IS NOT NULL AND ({column}) NOT IN ({known})", ()
-    if test.name in ("dbt_utils.expression_is_true", "expression_is_true") and said.get("expression"):
-        return kind, f"NOT ({column or ''} {said['expression']}\n)", ()
-    return None
-
-
-def _shown(test: DeclaredTest, kind: str, column: str) -> str:
-    said = test.arguments
-    if kind == "accepted_values":
-        return f"{column} in ({', '.join(map(str, said.get('values') or ()))})"
-    if kind == "relationships":
-        return f"{column} in {test.parent_id}.{said.get('field')}"
-    if kind == "expression_is_true":
-        return f"{column} {said.get('expression')}".strip()
-    return f"{kind.replace('_', ' ')} ({column})"
-
-
-# -- over the columns that are really there -------------------------------------------------------
 
 
 def bind(

@@ -203,9 +203,11 @@ class Emission:
         return f"SELECT u.r FROM ({rows}) AS u ANTI JOIN ({good}) AS g ON {same}"
 
     def _keyed(self, check: Check, source: str) -> str:
-        """(__cdme_r, __cdme_k0, …) of the rows that a unique check speaks of: those without a NULL."""
+        """(__cdme_r, __cdme_k0, …) of the rows that a unique check speaks of: those without a NULL, where
+        NULLs do not repeat."""
         keys = ", ".join(f"({expression}) AS __cdme_k{n}" for n, expression in enumerate(check.unique))
-        here = " AND ".join(f"({expression}) IS NOT NULL" for expression in check.unique)
+        known = [] if check.nulls else check.unique
+        here = " AND ".join(f"({expression}) IS NOT NULL" for expression in known) or "TRUE"
         where = f"({check.where}\n) IS TRUE AND " if check.where else ""
         alone = f"{self._alone} AND " if self.partner else ""
         return f"SELECT rowid AS __cdme_r, {keys}{{more}} FROM {source} WHERE {alone}{where}{here}"
@@ -214,7 +216,11 @@ class Emission:
         names = ", ".join(f"__cdme_k{n}" for n in range(len(check.unique)))
         rows = self._keyed(check, f"temp.{EMITTED}").replace("{more}", "")
         twice = f"SELECT {names} FROM ({rows}) GROUP BY {names} HAVING count(*) > 1"
-        return f"SELECT t.__cdme_r AS r FROM ({rows}) AS t SEMI JOIN ({twice}) AS d USING ({names})"
+        same = " AND ".join(
+            f"t.__cdme_k{n} IS NOT DISTINCT FROM d.__cdme_k{n}" for n in range(len(check.unique))
+        )
+        on = f"ON {same}" if check.nulls else f"USING ({names})"
+        return f"SELECT t.__cdme_r AS r FROM ({rows}) AS t SEMI JOIN ({twice}) AS d {on}"
 
     def _after_first(self, check: Check) -> str:
         bad = f"SELECT rowid FROM temp.{EMITTED} WHERE {BAD} <> 0 UNION ALL SELECT r FROM temp.{BY_SET}"

@@ -16,7 +16,8 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Columns, columns_of, literal, quote
 from cdme_adapter.errors import CdmeError, Finding, Place
 from cdme_adapter.nodes import NodeInfo, Nodes
-from cdme_adapter.refine.checks import Check, bind, checks_of, late_parents, skipped_tests
+from cdme_adapter.refine.checks import Check, bind
+from cdme_adapter.refine.declared import checks_of, late_parents, skipped_tests
 from cdme_adapter.refine.emission import EMITTED, ORDINAL, Emission
 from cdme_adapter.refine.files import ERRORS, collect_lines, forget_lines, reads_csv
 from cdme_adapter.refine.inputs import error_clauses

@@ -13,7 +13,8 @@ from cdme_adapter.engines.rows import columns_of
 from cdme_adapter.errors import ConfigError, Place, UnsupportedConstruct
 from cdme_adapter.nodes import NodeInfo, Nodes
 from cdme_adapter.refine.casts import TYPE, CastNotFound, try_casts
-from cdme_adapter.refine.checks import Check, bind, checks_of
+from cdme_adapter.refine.checks import Check, bind
+from cdme_adapter.refine.declared import checks_of
 from cdme_adapter.refine.files import note_lines, reads_csv
 from cdme_adapter.refine.inputs import InputNotRefined, keep_out
 
