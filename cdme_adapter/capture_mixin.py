@@ -21,6 +21,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from cdme_adapter.accounting import Status
 from cdme_adapter.bind import bind_plan
 from cdme_adapter.contents import remember_content
+from cdme_adapter.custom import BUILT_IN, Custom
 from cdme_adapter.dbt_events import Listener
 from cdme_adapter.dbt_pii import pseudonyms_of
 from cdme_adapter.dbt_session import (
@@ -230,7 +231,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         """Called where a table's statement is rendered: the next one carries this query."""
         journey = self._journey
         self._cdme_thread.armed = None
-        if journey is None or journey.node.materialized not in _CAPTURED:
+        if journey is None or not self._cdme_captures(journey, relation, temporary):
             return ""
         if not temporary and (relation.schema or "").lower() != journey.node.schema.lower():
             return ""  # a delta that is kept in a schema of its own
@@ -243,6 +244,21 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             target = Target("temp", "main", relation.identifier)
         self._cdme_thread.armed = _Armed(compiled, target, temporary)
         return ""
+
+    def _cdme_captures(self, journey: Journey, relation: Any, temporary: bool) -> bool:
+        """Whether the table that is about to be made is captured, as far as the materialization decides."""
+        kind = journey.node.materialized
+        if kind in _CAPTURED:
+            return True
+        if kind in BUILT_IN:
+            return False
+        if temporary or journey.custom is not None:
+            made = journey.custom or Custom(kind, "", journey.node.identifier)
+            made.spoil("makes a temporary table" if temporary else "makes several tables")
+            journey.custom = made
+            return False
+        journey.custom = Custom(kind, relation.identifier, journey.node.identifier)
+        return True
 
     @available
     def cdme_arm_python(self, relation: Any, temporary: bool) -> str:
@@ -267,6 +283,8 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             return self._cdme_change(journey, increment, sql, auto_begin, fetch, limit)
         sql = self._cdme_over_staged(sql)
         result = super().execute(sql, auto_begin, fetch, limit)  # type: ignore[misc]
+        if journey is not None and journey.custom is not None:
+            journey.custom.see(sql)
         if journey is None or (journey.node.materialized != "external" and journey.node.language == "sql"):
             return result
         return told(journey, result)  # dbt's log line has the message of a later statement
@@ -503,12 +521,14 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         journey.mark_hooks(self._cdme_execute, store, target)
         if journey.config.witnesses:
             settle_declared(journey, self._cdme_execute, store, target)
+        if journey.custom is not None:
+            journey.judge_custom(self._cdme_execute, store)
         if not journey.captured:
             if not journey.why_not:
                 journey.why_not = (
                     "nothing tells which rows a python model made of which: declare its witnesses"
                     if node.language == "python"
-                    else f"the materialization {node.materialized} is not captured yet"
+                    else f"the materialization {node.materialized} does not go through create_table_as"
                 )
             journey.write_coarse(self._cdme_execute, store, target)
         journey.write_errors(self._cdme_execute, store)

@@ -13,8 +13,6 @@ from typing import Any
 from cdme_adapter.declared_tests import DeclaredTest
 from cdme_adapter.provenance import external_relation_id
 
-STORED = frozenset({"table", "incremental", "snapshot", "seed", "external", "materialized_view"})
-
 
 @dataclass(frozen=True)
 class NodeInfo:

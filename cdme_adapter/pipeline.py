@@ -29,6 +29,7 @@ from cdme_adapter.capture.planner import plan_of_reads, plan_query
 from cdme_adapter.capture.sqltext import normal, quote, refuse_semicolon
 from cdme_adapter.config import CdmeConfig
 from cdme_adapter.contents import Written
+from cdme_adapter.custom import Custom
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.duckdb import DuckDbCatalog, prove_round_trip
 from cdme_adapter.engines.rows import ordinals
@@ -121,6 +122,8 @@ class Journey:
     """Generations of inputs that were looked up before the statement changed them."""
     increment: Increment | None = None
     """The change of a table in place, once its delta is there."""
+    custom: Custom | None = None
+    """Of a custom materialization: what became of the table that it made."""
     in_place: bool = False
     """Whether the model's query makes a delta of a table that stays."""
     refinery: Refinery | None = None
@@ -694,6 +697,19 @@ class Journey:
             first.message, code=first.code, model=self.node.id, place=first.place, remedy=first.remedy
         )
         return True
+
+    def judge_custom(self, execute: Execute, store: StoreWriter) -> None:
+        """Take the account of a custom materialization's table back where the table is another now."""
+        assert self.custom is not None
+        node = self.node
+        why = self.custom.judge(execute, node.database, node.schema, self.output_count)
+        if not why:
+            return
+        self.why_not = self.why_not or why
+        if self.captured:
+            store.forget(self.generation)
+            self.entries.clear()
+            self.captured = False
 
     # -- what is not captured --------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store"}),
     frozenset({"settle_levels", "shared_sets"}),
     frozenset(
-        {"contents", "drift", "file_inputs", "generations", "gate", "maps"}
+        {"contents", "custom", "drift", "file_inputs", "generations", "gate", "maps"}
         | {"plan_cache", "recipes", "settle", "validation"}
     ),
     frozenset({"settle_indirect", "settle_totals"}),

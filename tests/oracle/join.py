@@ -124,7 +124,7 @@ def _sides(context: Context, left: Relation, node: exp.Join, role: str, more: Se
     """Read the right side, once or once for each left tuple."""
     inside = context if role == DIRECT else replace(context, role=role, recording=False)
     item = node.this
-    if not isinstance(item, exp.Lateral | exp.Unnest):
+    if node.method == "POSITIONAL" or not isinstance(item, exp.Lateral | exp.Unnest):
         try:
             right = _in_role(joined(inside, item, list(more)), role)
             everything = list(range(len(right.rows)))

@@ -10,13 +10,16 @@ from tests.oracle.interpreter import Explained, explain
 from tests.oracle.replay import replayable, unreplayed
 
 CASES = 150
+BEHIND_NOTHING = {"values with a subquery", "series with a subquery", "unnest with a subquery"}
+"""Rows that no record is behind, but whose values a subquery decides: one that a clause removed cannot be
+taken away by taking records away, and has another value where the subquery finds nothing."""
 
 
 def test_every_output_comes_out_again() -> None:
     replayed = 0
     for seed in range(CASES):
         case = case_of(seed, depth=1)
-        if case.tied or not replayable(str(case)):
+        if case.tied or not replayable(str(case)) or BEHIND_NOTHING & set(case.constructs):
             continue
         explained = explain(case.connection(), case.sql)
         assert list(unreplayed(case.statements, case.sql, explained)) == [], str(case)
