@@ -409,12 +409,13 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
             raise DbtRuntimeError(str(error)) from error
         return told(journey, plain(sql, False, fetch, limit))
 
-    def _cdme_stop(self, journey: Journey, error: CircuitOpen) -> NoReturn:
-        """The circuit breaker opened: keep the errors of the sample and fail the model."""
+    def _cdme_stop(self, journey: Journey, error: CircuitOpen, own: bool = False) -> NoReturn:
+        """The circuit breaker opened: keep the errors of the sample and fail the model; ``own``: in a
+        transaction that CDME began."""
         store = StoreWriter(self._cdme_execute, journey.node.database)
         journey.stop(self._cdme_execute, store, error)
         self._cdme_thread.closed = True
-        self._cdme_reject(self._cdme_begin(), journey, False)
+        self._cdme_reject(self._cdme_begin(), journey, own)
         raise DbtRuntimeError(str(error)) from error
 
     def _cdme_fall_back(
@@ -517,7 +518,7 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         target = Target(node.database, node.schema, node.identifier)
         journey.refine_table(self._cdme_execute, target.quoted)
         if node.resource_type == "seed":
-            settle_seed(journey, self._cdme_execute, store, target, self._cdme_seed(node))
+            self._cdme_close_seed(journey, store, target, own)
         journey.mark_hooks(self._cdme_execute, store, target)
         if journey.config.witnesses:
             settle_declared(journey, self._cdme_execute, store, target)
@@ -552,6 +553,14 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         for finding in verdict.findings:
             if finding.severity == "warn" and finding.code != "NOT_EXACT":
                 logger.warning(f"[{finding.code}] {node.name}: {finding.message}")
+
+    def _cdme_close_seed(self, journey: Journey, store: StoreWriter, target: Target, own: bool) -> None:
+        try:
+            settle_seed(journey, self._cdme_execute, store, target, self._cdme_seed(journey.node))
+        except CircuitOpen as error:
+            self._cdme_stop(journey, error, own)
+        if journey.refinery is not None and journey.refinery.told:  # dbt's line has been made by now
+            logger.info(f"{journey.node.name}: {journey.refinery.told}")
 
     def _cdme_seed(self, node: Any) -> dict[str, Any]:
         manifest_node = self._cdme_manifest.nodes[node.id]

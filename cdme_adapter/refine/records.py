@@ -134,11 +134,16 @@ def write_input_records(
     write_reasons(store, generation, list(dict.fromkeys(found.checks.values())))
 
 
+def rows_of_table(relation: str) -> str:
+    """A SELECT of a table's rows with their row ids."""
+    return f"SELECT rowid AS __cdme_row, * FROM {relation}"
+
+
 def emission_of_table(execute: Execute, emission: Emission, relation: str) -> None:
     """Judge the rows that already stand in a table and take the bad ones out of it.
 
     For what builds its table without a query that CDME could wrap: python models, seeds.
     """
-    emission.run(execute, f"SELECT rowid AS __cdme_row, * FROM {relation}")
+    emission.run(execute, rows_of_table(relation))
     if emission.rejected:
         execute(f"DELETE FROM {relation} WHERE rowid IN (SELECT __cdme_row FROM temp.{REJECTS})")

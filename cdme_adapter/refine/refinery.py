@@ -26,6 +26,7 @@ from cdme_adapter.refine.records import (
     Hidden,
     InputErrors,
     emission_of_table,
+    rows_of_table,
     write_input_records,
     write_records,
 )
@@ -109,24 +110,30 @@ class Refinery:
         """
         self.emission = emission = self._emission(execute, select, hidden)
         emission.defers_count = defers_count
-        breaker = self.config.circuit_breaker
-        if breaker is not None:
-            emission.run(execute, select, breaker.sample)
-            opened = judge_sample(emission, self.config, self.node.id, self.place)
-            if opened:
-                raise CircuitOpen(
-                    opened[0].message, model=self.node.id, place=self.place, remedy=opened[0].remedy
-                )
-            if emission.rows < breaker.sample:
-                return
+        if self._sample_is_all(execute, emission, select):
+            return
         emission.run(execute, select)
         if self.rewritten is not None and ERRORS in self.rewritten.sql:
             self.lines = collect_lines(execute)
 
+    def _sample_is_all(self, execute: Execute, emission: Emission, select: str) -> bool:
+        """Judge the first records, where there is a circuit breaker; whether these were all there are."""
+        breaker = self.config.circuit_breaker
+        if breaker is None:
+            return False
+        emission.run(execute, select, breaker.sample)
+        opened = judge_sample(emission, self.config, self.node.id, self.place)
+        if opened:
+            raise CircuitOpen(
+                opened[0].message, model=self.node.id, place=self.place, remedy=opened[0].remedy
+            )
+        return emission.rows < breaker.sample
+
     def emit_table(self, execute: Execute, relation: str) -> None:
-        """Take the bad rows out of a table that was built without CDME."""
+        """Take the bad rows out of a table that was built without CDME; raises as :meth:`emit` does."""
         emission = self._emission(execute, f"SELECT * FROM {relation}", ())
         self.emission = replace(emission, extra=("__cdme_row",), may_repeat=False)
+        self._sample_is_all(execute, self.emission, rows_of_table(relation))
         emission_of_table(execute, self.emission, relation)
 
     def _emission(self, execute: Execute, select: str, hidden: tuple[str, ...]) -> Emission:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,39 @@ def test_the_circuit_breaker_stops_after_the_sample(project: Project, mode: str)
     project.write({"m.sql": model({**meta, "circuit_breaker": {"share": 0.8, "sample": 10}}, SQL)})
     project.dbt("run", "--select", "m")
     assert project.one("SELECT count(*) FROM m") == 32
+
+
+def test_the_circuit_breaker_stops_what_no_query_makes(tmp_path: Path) -> None:
+    """A python model and a seed are judged in their table: its first records first."""
+    meta = {"refine": [POSITIVE], "circuit_breaker": {"share": 0.5, "sample": 4}}
+    python = f"def model(dbt, session):\n    dbt.config(materialized='table', meta={{'cdme': {meta!r}}})\n"
+    made = Project(tmp_path / "shop").write(
+        {
+            "raw.csv": "id,v\n" + "".join(f"{i},{i}\n" for i in range(9)),
+            "kept.csv": "id,v\n" + "".join(f"{i},{i}\n" for i in range(9)),
+            "py.py": python + "    return dbt.ref('raw').project('id, v')\n",
+            "s.yml": "{version: 2, seeds: [{name: kept, config: {meta: {cdme: META}}}]}".replace(
+                "META", json.dumps(meta)
+            ),
+        }
+    )
+    made.dbt("build")
+    late = "id,v\n" + "".join(f"{i},{-1 if i > 5 else i}\n" for i in range(9))
+    made.write({"raw.csv": late, "kept.csv": late})
+    outcome = made.dbt("build")
+    assert outcome.message["py"].endswith("3 error records") and "kept: 3 error records" in outcome.log
+    early = "id,v\n" + "".join(f"{i},{-1 if i < 3 else i}\n" for i in range(9))
+    made.write({"raw.csv": early, "kept.csv": early})
+    outcome = made.dbt("build", ok=False)
+    assert outcome.status == {"raw": "success", "kept": "error", "py": "error"}
+    assert outcome.text.count("of the first 4 records 3 were rejected") >= 2
+    for name in ("py", "kept"):
+        assert made.sql(f"SELECT id FROM {name} ORDER BY id") == [(i,) for i in range(6)], "as it was"
+        found = made.sql(
+            "SELECT (record->>'id')::int FROM cdme.errors WHERE split_part(model, '.', -1) ="
+            f" '{name}' ORDER BY 1"
+        )
+        assert found == [(0,), (1,), (2,)]
 
 
 def test_no_errors_are_left_in_a_temporary_folder(
