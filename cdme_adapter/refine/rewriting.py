@@ -49,6 +49,8 @@ def rewrite(execute: Execute, compiled: str, node: NodeInfo, nodes: Nodes, confi
         sql = render(tree)
         _prove_same_columns(execute, compiled, sql, helpers)
     except (CastNotFound, InputNotRefined, UnsupportedConstruct) as reason:
+        if isinstance(reason, UnsupportedConstruct):
+            execute(f"DESCRIBE {compiled}")  # the model's own fault is told as such
         raise _refused(option, str(reason), node) from reason
     except ConfigError:
         raise

@@ -247,3 +247,11 @@ def test_what_cannot_be_followed_is_refused(shop: Shop, meta: dict[str, Any], co
     shop.project.remove("models/wrong.sql")
     assert code in outcome.text and "models/wrong.sql" in outcome.text
     assert shop.project.one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'wrong'") == 0
+
+
+def test_a_models_own_fault_is_told_as_such(shop: Shop) -> None:
+    """``cast`` has to read the SQL before it runs; what DuckDB cannot parse is no fault of the option."""
+    shop.project.write({"wrong.sql": model({"cast": ["v"]}, "select id as at, v at from {{ ref('raw') }}")})
+    outcome = shop.project.dbt("run", "--select", "wrong", ok=False)
+    shop.project.remove("models/wrong.sql")
+    assert "Parser Error" in outcome.text and "REFINE_REWRITE" not in outcome.text

@@ -29,7 +29,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("snapshots") / "shop").write(
         {
             "raw.csv": HEAD + "1,1,1\n2,2,2\n3,3,3\n",
-            **snapshot("ended", REFINE, "hard_deletes='invalidate', "),
+            **snapshot(
+                "ended", f"{REFINE}, 'key': ['id', 'dbt_valid_from']", "hard_deletes='invalidate', "
+            ),
             **snapshot("marked", REFINE, "hard_deletes='new_record', "),
             **snapshot("ones", ONE),
             **snapshot("firsts", FIRST),

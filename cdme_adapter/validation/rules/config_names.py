@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cdme_adapter.validation.view import CannotTell, ModelView, Said
 
+_OF_SNAPSHOTS = ("dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted")
 _COLUMNS = ("key", "grain", "cast", "pii", "control_totals")
 
 
@@ -25,6 +26,11 @@ def _columns(view: ModelView) -> Iterator[Said]:
         yield CannotTell("its columns are not known, so those under meta.cdme are not checked")
         return
     names = {c.name.lower(): c.name for c in view.bound}
+    if (
+        view.node.resource_type == "snapshot"
+    ):  # dbt adds them, under these names or others: the run itself looks for the key
+        names |= {name: name for name in _OF_SNAPSHOTS}
+        wanted = [(option, column) for option, column in wanted if option != "key"]
     inputs = {c.name.lower() for _, r, _ in view.inputs() for c in r.columns}
     for option, column in wanted:
         if column.lower() in names or (option == "control_totals" and column.lower() in inputs):
