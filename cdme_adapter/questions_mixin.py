@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ from cdme_adapter.errors import CdmeError
 from cdme_adapter.lineage.api import Questions
 from cdme_adapter.operations import ask, say
 from cdme_adapter.project import Manifest
+
+_FILTERED = re.compile(
+    r"\(\s*select \* from (?P<relation>.+?)\s+where\s+(?P<where>.+)\)\s*dbt_subquery\s*$", re.I | re.S
+)
+"""What dbt makes of a model whose test has a ``where``."""
 
 
 class QuestionsMixin(metaclass=AdapterMeta):
@@ -78,9 +84,12 @@ class QuestionsMixin(metaclass=AdapterMeta):
     @available.parse(lambda *args, **kwargs: "select 1 where false")
     def cdme_law_sql(self, law: str, relation: str) -> str:
         """The SELECT that a generic test of a law runs; ``relation`` as dbt renders it."""
+        filtered = _FILTERED.match(relation.strip()) if law == "no_errors" else None
+        where = filtered.group("where") if filtered else None
         try:
             questions = self._cdme_questions()
-            return questions.law_sql(law, self._cdme_model_of(relation))
+            model = self._cdme_model_of(filtered.group("relation") if filtered else relation)
+            return questions.law_sql(law, model, where)
         except CdmeError as error:
             raise DbtRuntimeError(str(error)) from error
 

@@ -174,19 +174,20 @@ class Questions:
         question = ReconcileQuestion(tuple(models), sample, seed, limit, against, replaying)
         return reconcile(self.context(), question, self.target_path, progress)
 
-    def law_sql(self, law: str, model: str) -> str:
-        """A SELECT of what breaks a law in a model: what the generic dbt tests run."""
+    def law_sql(self, law: str, model: str, where: str | None = None) -> str:
+        """A SELECT of what breaks a law in a model: what the generic dbt tests run. ``where`` keeps
+        ``no_errors`` to some of the error records."""
         from cdme_adapter.lineage.derive import derived, is_derivable
         from cdme_adapter.lineage.laws import law_sql
 
         ctx = self.context()
         ident = ctx.resolve(model, "model")
         if not is_derivable(ctx, ident):
-            return law_sql(law, model, ctx)
+            return law_sql(law, model, ctx, where=where)
         from cdme_adapter.lineage.laws import as_values
 
         with derived(ctx, [ident], self._derived, ident) as found:  # its maps are gone when the test runs
-            return as_values(found, law_sql(law, model, found))
+            return as_values(found, law_sql(law, model, found, where=where))
 
     def impact(
         self,

@@ -16,6 +16,7 @@ from typing import Any
 
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.evidence import evidence_of
+from cdme_adapter.lineage.rejected import member
 from cdme_adapter.lineage.relations import Table, select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.provenance import Exactness, Role
@@ -155,7 +156,7 @@ class _Subject:
 
         table = self.ctx.need_table(generation)
         values = ", ".join(
-            f"TRY_CAST(x.record->>{literal(_path(c.name))} AS {c.type}) AS {quote(c.name)}"
+            f"TRY_CAST(x.record->>{literal(member(c.name))} AS {c.type}) AS {quote(c.name)}"
             for c in table.columns
         )
         found = self.scratch.name()
@@ -219,7 +220,7 @@ class _Subject:
             below += new
         generation = self.ctx.store.latest_generation(relation)
         names = generation.key_columns if generation is not None else ()
-        keyed = [f"json_exists(x.record, {literal(_path(name))})" for name in names]
+        keyed = [f"json_exists(x.record, {literal(member(name))})" for name in names]
         return (
             f"x.model IN ({', '.join(map(literal, sorted(found)))}) AND x.generation NOT IN"
             f" (SELECT generation FROM {schema}.store_reject_edges)"
@@ -231,9 +232,3 @@ class _Subject:
         schema = self.ctx.store.schemas[0]
         self._do(f"INSERT INTO {schema}.store_forgotten VALUES (now(), {literal(relation)}, {records})")
         return str(self._do(f"SELECT max(forgotten_at)::VARCHAR FROM {schema}.store_forgotten")[0][0])
-
-
-def _path(name: str) -> str:
-    """The JSON path of a member."""
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'$."{escaped}"'

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from cdme_adapter.errors import QuestionError
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.evidence import Evidence, evidence_of
+from cdme_adapter.lineage.rejected import present_errors
 from cdme_adapter.provenance import Exactness, Role
 from cdme_adapter.store.reader import Edge, literal
 from cdme_adapter.store.rows import losses
@@ -25,8 +26,9 @@ _PASSES = (
 )
 
 
-def law_sql(law: str, model: str, context: Context, *, sample: int = 10) -> str:
-    """A SELECT of what breaks a law in a model; ``context`` is ``Questions.context()``.
+def law_sql(law: str, model: str, context: Context, *, sample: int = 10, where: str | None = None) -> str:
+    """A SELECT of what breaks a law in a model; ``context`` is ``Questions.context()``. ``where`` is of
+    ``no_errors``: the error records that it speaks of.
 
     Laws: zero_loss, exclusive, covered_output, isomorphism, lower_adjoint, no_errors, round_trip.
     """
@@ -44,6 +46,8 @@ def law_sql(law: str, model: str, context: Context, *, sample: int = 10) -> str:
 
         problems = round_trip_problems(context, model, sample)
         return _union([_failed(law, model, i, p, record) for i, p, record in problems])
+    if law == "no_errors" and where:
+        return present_errors(context, model, generation, where)
     return _union(LAWS[law](context, model, context.store.outputs_of(generation.id)))
 
 
@@ -247,11 +251,7 @@ def lower_adjoint(context: Context, model: str, edges: list[Edge]) -> list[str]:
 
 def no_errors(context: Context, model: str, edges: list[Edge]) -> list[str]:
     """The model has no present error record: one row for each that it has."""
-    return [
-        "SELECT 'no_errors' AS law, model, NULL AS input, failure_type AS problem, reject AS record"
-        f" FROM {context.store.table('store_rejects')} AS x"
-        f" WHERE x.model = {literal(model)} AND x.resolved_run_id IS NULL"
-    ]
+    return [present_errors(context, model)]
 
 
 Law = Callable[[Context, str, list[Edge]], list[str]]

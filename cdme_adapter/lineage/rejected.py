@@ -10,8 +10,10 @@ from cdme_adapter.engines.rows import literal
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.destinations import Destinations
 from cdme_adapter.lineage.values import MASK
-from cdme_adapter.store.reader import Edge
+from cdme_adapter.store.reader import Edge, Generation, quote
 from cdme_adapter.store.rejects import rejected
+
+_SAID = ("failure_type", "failed", "run_id", "first_seen")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,40 @@ def rejection(
         "file": failure.file,
         "line": failure.line,
     }
+
+
+def present_errors(
+    ctx: Context, model: str, generation: Generation | None = None, where: str | None = None
+) -> str:
+    """A SELECT of the present error records of a model, as a law has its rows.
+
+    ``where`` is over the columns of the model, as its rejected records have them, and over
+    ``failure_type``, ``failed``, ``run_id`` and ``first_seen``, where the model has no column of that name.
+    """
+    table = ctx.table(generation) if generation is not None else None
+    columns = {c.name: c.type for c in table.columns} if table is not None and where else {}
+    values = [
+        f", TRY_CAST(x.record->>{literal(member(name))} AS {kind}) AS {quote(name)}"
+        for name, kind in columns.items()
+    ]
+    taken = {name.lower() for name in columns}
+    values += [f", x.{name}" for name in _SAID if name not in taken]
+    return (
+        "SELECT 'no_errors' AS law, __cdme_model AS model, NULL AS input, __cdme_failure AS problem,"
+        " __cdme_reject AS record FROM (SELECT x.model AS __cdme_model, x.failure_type AS __cdme_failure,"
+        f" x.reject AS __cdme_reject{''.join(values)} FROM {ctx.store.table('store_rejects')} AS x"
+        f" WHERE x.model = {literal(model)} AND x.resolved_run_id IS NULL) AS e WHERE {where or 'TRUE'}"
+    )
+
+
+def member(name: str) -> str:
+    """The JSON path of a member.
+
+    >>> member("id")
+    '$."id"'
+    """
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'$."{escaped}"'
 
 
 def _values(ctx: Context, edge: Edge, text: str | None) -> dict[str, Any]:
