@@ -19,11 +19,13 @@ from typing import Any
 
 from dbt.compilation import Compiler
 from dbt.context import exceptions_jinja
+from dbt.exceptions import TargetNotFoundError
 from dbt.parser.manifest import process_node
 from dbt.parser.sql import SqlBlockParser
 
 from cdme_adapter import __version__
 from cdme_adapter.validation.cache import digest
+from cdme_adapter.validation.candidate import MissingTarget
 
 # What makes a text depend on more than the files: such a model is compiled every time.
 _VOLATILE = re.compile(
@@ -106,7 +108,13 @@ class Precompiler:
         """A text that is no model, compiled as for ``dbt show --inline``, and what it refers to."""
         parser = SqlBlockParser(project=self._config, manifest=self._shadow, root_project=self._config)
         block = parser.parse_remote(sql, name)
-        process_node(self._config, self._shadow, block)
+        try:
+            process_node(self._config, self._shadow, block)
+        except TargetNotFoundError as error:
+            if error.disabled:
+                raise
+            kind = "source" if error.target_kind == "source" else "model"
+            raise MissingTarget(error.target_name, kind) from error
         models = [parent for parent in block.depends_on.nodes if parent in self.manifest.nodes]
         for parent in {one for model in models for one in (model, *self._ephemerals(model))}:
             self._shadow.nodes[parent] = self._copy(parent)

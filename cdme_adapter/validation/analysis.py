@@ -132,6 +132,16 @@ def analyse(
     return analysis
 
 
+def table_names(sql: str, database: str, schema: str) -> list[str]:
+    """Canonical names of the tables that a text names, where sqlglot can parse it; CTEs among them."""
+    try:
+        tree = sqlglot.parse_one(sql, dialect="duckdb")
+    except SqlglotError:
+        return []
+    named = (t for t in walk(tree, exp.Table, into=True) if isinstance(t.this, exp.Identifier))
+    return [canonical(t.catalog or database, t.db or schema, t.name) for t in named]
+
+
 def _name_tables(
     tree: exp.Expr, lookup: Lookup, describe: Describe, database: str, schema: str
 ) -> dict[str, tuple[Relation, int | None]]:

@@ -6,12 +6,15 @@ into CDME's codes here. Nothing of the user's is opened: the warehouse was read 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
+from cdme_adapter.validation.catalog import canonical
 from cdme_adapter.validation.relations import Column, Relation
 
 
@@ -166,6 +169,14 @@ class Scratch:
         except duckdb.Error:
             return None
 
+    def tables(self, sql: str, database: str, schema: str) -> list[str]:
+        """Canonical names of the tables that a query names, by DuckDB's own reading of its syntax."""
+        try:
+            row = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+        except duckdb.Error:
+            return []
+        return list(dict.fromkeys(_tables(json.loads(row[0]) if row else None, database, schema)))
+
     def holds(self, condition: str) -> bool:
         """Whether a condition over constants is TRUE; False too if it cannot be evaluated."""
         try:
@@ -180,6 +191,17 @@ class Scratch:
             "SELECT DISTINCT lower(function_name) FROM duckdb_functions()"
         ).fetchall()
         return frozenset(str(row[0]) for row in rows)
+
+
+def _tables(node: Any, database: str, schema: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE":
+            yield canonical(
+                node.get("catalog_name") or database, node.get("schema_name") or schema, node["table_name"]
+            )
+        node = list(node.values())
+    for part in node if isinstance(node, list) else ():
+        yield from _tables(part, database, schema)
 
 
 def quote(name: str) -> str:

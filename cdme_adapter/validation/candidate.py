@@ -35,8 +35,18 @@ class _Adapter:
         return "cdme"
 
 
-class _Missing(Exception):
-    """A ref or source that the project does not have."""
+class MissingTarget(Exception):
+    """A ref or source that the project does not have, or that may not be built on: the same to a reader.
+
+    Raised with what was asked for, and whether it is a ``model`` or a ``source``.
+    """
+
+    def __init__(self, wanted: str, kind: str, code: str = "UNKNOWN_RELATION") -> None:
+        super().__init__(wanted)
+        self.wanted, self.kind, self.code = wanted, kind, code
+
+
+_KINDS = {"model": ("model", "seed", "snapshot"), "source": ("source",)}
 
 
 def validate_candidate(
@@ -60,11 +70,11 @@ def validate_candidate(
     try:
         compiled = _render(sql, node, project, refs) if compile_sql is None else ""
         if compile_sql is not None:
-            compiled, named = compile_sql(sql, name)
-            refs += named
-    except _Missing as error:
-        code, message, remedy = error.args
-        return _refused(node, code, message, remedy, sql)
+            compiled, targets = compile_sql(sql, name)
+            refs += targets
+            _permit(project, node, refs)
+    except MissingTarget as error:
+        return _no_target(node, sql, project, error)
     except jinja2.UndefinedError as error:
         return _refused(node, "COMPILE_ERROR", *_undefined(sql, project, error), sql, error)
     except Exception as error:
@@ -77,6 +87,30 @@ def validate_candidate(
     whole = replace(project, nodes={**project.nodes, node.id: node})
     with Validator(whole, catalog) as validator:
         return validator.run([node.id])
+
+
+def _permit(project: ProjectView, node: Node, refs: list[str]) -> None:
+    """Raise for the first of these that the candidate may not build on, as if it were not there."""
+    for other in denied(project, node, [project.nodes[one] for one in refs if one in project.nodes]):
+        kind = "source" if other.resource_type == "source" else "model"
+        raise MissingTarget(_asked(other), kind, "ACCESS_DENIED")
+
+
+def _no_target(node: Node, sql: str, project: ProjectView, missing: MissingTarget) -> Report:
+    known = [n for n in project.nodes.values() if n.resource_type in _KINDS[missing.kind]]
+    hidden = {n.id for n in denied(project, node, known)}
+    seen = [_asked(n) for n in known if n.id not in hidden]
+    near = difflib.get_close_matches(missing.wanted, seen, 1, 0.5)
+    remedy = f"did you mean {near[0]}?" if near else "check the name, or add the model or source"
+    word = missing.wanted.split(".")[-1]
+    lines = (number for number, text in enumerate(sql.splitlines(), 1) if word in text)
+    message = f"there is no relation {missing.wanted} to build on"
+    place = Place(node.file, next(lines, 1))
+    return Report([Finding(missing.code, message, "error", node.id, place, remedy)])
+
+
+def _asked(node: Node) -> str:
+    return ".".join(node.id.split(".")[-2:]) if node.resource_type == "source" else node.name
 
 
 def _undefined(sql: str, project: ProjectView, error: Exception) -> tuple[str, str]:
@@ -180,11 +214,11 @@ def _render(sql: str, node: Node, project: ProjectView, refs: list[str]) -> str:
         return sql
 
     def ref(*names: str, **_: Any) -> str:
-        return _relation(project, node, names[-1], ("model", "seed", "snapshot"), refs)
+        return _relation(project, node, names[-1], "model", refs)
 
     def source(source_name: str, table: str) -> str:
         wanted = f"{source_name}.{table}"
-        return _relation(project, node, wanted, ("source",), refs)
+        return _relation(project, node, wanted, "source", refs)
 
     def var(name: str, default: Any = None) -> Any:
         return project.vars.get(name, default)
@@ -205,21 +239,12 @@ def _render(sql: str, node: Node, project: ProjectView, refs: list[str]) -> str:
     )
 
 
-def _relation(
-    project: ProjectView, reader: Node, wanted: str, kinds: tuple[str, ...], refs: list[str]
-) -> str:
-    names = {
-        ".".join(n.id.split(".")[-2:]) if n.resource_type == "source" else n.name: n
-        for n in project.nodes.values()
-        if n.resource_type in kinds
-    }
+def _relation(project: ProjectView, reader: Node, wanted: str, kind: str, refs: list[str]) -> str:
+    names = {_asked(n): n for n in project.nodes.values() if n.resource_type in _KINDS[kind]}
     node = names.get(wanted)
     if node is None:
-        hidden = denied(project, reader, names.values())
-        seen = [name for name, other in names.items() if other.relation not in hidden]
-        near = difflib.get_close_matches(wanted, seen, 1, 0.5)
-        remedy = f"did you mean {near[0]}?" if near else "check the name, or add the model or source"
-        raise _Missing("UNKNOWN_RELATION", f"there is no relation '{wanted}' to build on", remedy)
+        raise MissingTarget(wanted, kind)
+    _permit(project, reader, [node.id])
     refs.append(node.id)
     if not node.stored and node.sql:
         return f"({node.sql})"

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from cdme_adapter import plugins
 from cdme_adapter.errors import Finding
-from cdme_adapter.validation.analysis import Analysis, AnalysisError, analyse
+from cdme_adapter.validation.analysis import Analysis, AnalysisError, analyse, table_names
 from cdme_adapter.validation.binding import BindError, Scratch
 from cdme_adapter.validation.cache import Cache, Judged, digest, relation_digest
 from cdme_adapter.validation.catalog import Catalog
 from cdme_adapter.validation.estimate import with_rows
 from cdme_adapter.validation.inputs import declared_relation, enrich, seed_relation
-from cdme_adapter.validation.permission import denied
+from cdme_adapter.validation.permission import Sight, denied, restricted
 from cdme_adapter.validation.project import Node, ProjectView
 from cdme_adapter.validation.relations import Column, Relation, Shape, either
 from cdme_adapter.validation.report import ALWAYS_REFUSED, NO_SQL, Estimate, Report, Verdict
@@ -54,6 +54,7 @@ class Validator:
         self._added: set[str] = set()
         self._by_word: dict[str, list[str]] | None = None
         self._odd: list[tuple[str, str]] = []
+        self._restricted = restricted(project)
         self._settings = digest(
             project.as_roles,
             catalog.macros,
@@ -102,13 +103,14 @@ class Validator:
     def _judge(self, node: Node, report: Report) -> Judged | None:
         if node.resource_type in ("source", "seed") or not node.stored:
             return None
-        parents = [self.lookup(r) for r in self._readable(node)]
+        readable = self._readable(node)
+        parents = [self.lookup(r) for r in readable]
         key = digest(
             self._settings,
             replace(node, depends_on=()),
             [relation_digest(p) for p in parents if p is not None],
             [p is None for p in parents],
-            list(denied(self.project, node, self._parents(node))),
+            [other.id for other in denied(self.project, node, self._restricted)],
         )
         judged = self.cache.get(key)
         if judged is None:
@@ -194,11 +196,11 @@ class Validator:
         return Judged(self._relation(node, view), tuple(unique), tuple(verdicts))
 
     def _view(self, node: Node) -> ModelView:
-        forbidden = denied(self.project, node, self._parents(node))
         view = ModelView(
             node, self.project, self.catalog, self.typer, [], self.lookup, self.scratch.functions
         )
-        view.denied = forbidden
+        sight = Sight(self.project, node, self.lookup, self._describe)
+        view.denied = tuple(sight.denied.values())
         if node.language != "sql" or not node.sql:
             no_sql = f"it does not compile yet: {node.why_no_sql}" if node.why_no_sql else NO_SQL
             view.why = "a python model" if node.language != "sql" else no_sql
@@ -211,8 +213,8 @@ class Validator:
         try:
             view.analysis = analyse(
                 node.sql,
-                self.lookup,
-                self._describe,
+                sight.lookup,
+                sight.describe,
                 database=self.project.database,
                 schema=self.project.schema,
                 fill=self._fill,
@@ -222,22 +224,24 @@ class Validator:
         self._stage(node, view.analysis)
         if view.analysis is not None:
             unsettled = [n for n in view.analysis.unsettled if n not in view.analysis.missing]
-            view.missing = tuple(dict.fromkeys(view.analysis.missing))
+            hidden = {n.relation for n in sight.denied.values()}
+            view.missing = tuple(dict.fromkeys(n for n in view.analysis.missing if n not in hidden))
             view.unsettled = tuple(dict.fromkeys(unsettled))
-            hidden = self._hardcoded_denied(node, view.analysis)
-            view.denied = tuple(dict.fromkeys([*forbidden, *hidden]))
         else:
+            place = (self.project.database, self.project.schema)
+            for name in (*self.scratch.tables(node.sql, *place), *table_names(node.sql, *place)):
+                sight.may_read(name)
             known = [(name, self.lookup(name)) for name in self._readable(node)]
             view.unsettled = tuple(name for name, r in known if r is not None and r.opaque)
+        view.denied = tuple(sight.denied.values())
+        if view.denied:
+            view.bound = BindError("UNKNOWN_RELATION", "a relation that is not there")
+            return view
         view.bound = self.scratch.bind(node.sql)
         if isinstance(view.bound, list) and view.analysis is not None:
             view.analysis.root = _renamed(view.analysis.root, view.bound)
             view.estimates = {node.id: view.analysis.root.rows}
         return view
-
-    def _hardcoded_denied(self, node: Node, analysis: Analysis) -> tuple[str, ...]:
-        read = [n for r in analysis.reads if (n := self.project.by_relation(r)) is not None]
-        return denied(self.project, node, read)
 
     def _fill(self, facts: SelectFacts, output: Relation) -> Relation:
         return with_rows(facts, self.typer.fill(facts, output))

@@ -44,7 +44,8 @@ class ModelView:
     """Why there is no analysis."""
     missing: tuple[str, ...] = ()
     """Relations that the SQL names and nobody knows."""
-    denied: tuple[str, ...] = ()
+    denied: tuple[Node, ...] = ()
+    """What it may not build on: for this model it is not there."""
     unsettled: tuple[str, ...] = ()
     """Relations that exist but whose columns are not known."""
     estimates: Mapping[str, int | None] = field(default_factory=dict)

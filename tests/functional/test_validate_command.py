@@ -148,6 +148,15 @@ def test_the_run_operation_judges_what_dbt_has_not_compiled(project: Project, ca
     assert [f["code"] for f in operation(mine, ok=False)["findings"] if f["severity"] == "error"] == [
         "UNKNOWN_COLUMN"
     ]
+    # What may not be built on is told as what is not there, whoever compiles it.
+    said = []
+    for name in ("secret", "sekret"):
+        (project.root / "mine.sql").write_text(f"select id\nfrom {{{{ ref('{name}') }}}}")
+        answers = [operation(mine, ok=False), cdme(project, "--sql", mine["sql"], "--name", "mine")[1]]
+        assert answers[0] == answers[1]
+        said.append(json.dumps(answers[0]).replace(name, "NAME"))
+    assert "there is no relation NAME to build on" in said[0] and "ACCESS_DENIED" in said[0]
+    assert said[0].replace("ACCESS_DENIED", "UNKNOWN_RELATION") == said[1]
     # dbt compiles it, macros and all: without dbt that is said, and refused.
     called = "select {{ twice('id') }} as id, {{ dbt.length('grp') }} as n from {{ ref('good') }}"
     (project.root / "mine.sql").write_text(called)

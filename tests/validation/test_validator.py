@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -104,16 +105,90 @@ def test_access_cannot_be_suppressed_or_switched_off() -> None:
     assert [f.code for f in report.refusals] == ["ACCESS_DENIED"]
 
 
-def test_a_forbidden_relation_reads_like_a_missing_one() -> None:
-    models: dict[str, Any] = {
-        "secret": {"sql": GOOD, "access": "private", "group": "finance"},
-        "m": "select * from {secret}",
+CLOSED: dict[str, Any] = {
+    "a": GOOD,
+    "mart": {"sql": GOOD, "access": "private", "group": "finance"},
+    "duty": {"sql": GOOD, "meta": {"roles": ["auditor"]}},
+    "rate": {"sql": GOOD, "meta": {"roles": ["auditor"]}, "materialized": "ephemeral"},
+    "report": {"sql": "select order_id from {mart}", "group": "finance"},
+}
+
+
+def as_missing(document: Any, name: str) -> str:
+    """A report's JSON without the name that was asked for, and under a missing one's code."""
+    return json.dumps(document).replace(name, "NAME").replace("ACCESS_DENIED", "UNKNOWN_RELATION")
+
+
+@pytest.mark.parametrize("forbidden", ["mart", "duty", "rate"])
+@pytest.mark.parametrize(
+    "sql", ["select order_id from {{ ref('NAME') }}", "select\n1 as a, amuont\nfrom {{ ref('NAME') }} as x"]
+)
+def test_a_forbidden_ref_reads_like_a_missing_one(forbidden: str, sql: str) -> None:
+    def said(name: str) -> Any:
+        text = sql.replace("NAME", name)
+        return validate_candidate(text, "mine", None, view(TABLES, CLOSED), warehouse(TABLES)).as_json()
+
+    denied, missing = said(forbidden), said("nowhere")
+    assert [f["code"] for f in denied["findings"]] == ["ACCESS_DENIED"]
+    assert denied["findings"][0]["message"] == f"there is no relation {forbidden} to build on"
+    assert as_missing(denied, forbidden) == as_missing(missing, "nowhere")
+
+
+@pytest.mark.parametrize("forbidden", ["mart", "duty"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select order_id, amount from wh.main.NAME where status <> 'paid' limit 3",
+        "select nope from main.NAME",
+        "select count(*) as n from (pivot NAME on currency using count(*))",
+    ],
+)
+def test_a_forbidden_relation_that_is_written_out_reads_like_a_missing_one(
+    forbidden: str, sql: str
+) -> None:
+    """Also where others may read it: nothing of its columns, rows or grain is told."""
+    catalog = warehouse(TABLES)
+    built = replace(catalog.relations["wh.raw.orders"], name=f"wh.main.{forbidden}")
+    catalog = replace(catalog, relations={**catalog.relations, built.name: built}, statistics=False)
+
+    def said(name: str) -> Any:
+        models = {**CLOSED, "m": sql.replace("NAME", name)}
+        report = validate_project(view(TABLES, models), catalog, ["m"])
+        return report.as_json()
+
+    denied, missing = said(forbidden), said("nowhere")
+    assert [f["code"] for f in denied["findings"]] == ["ACCESS_DENIED"]
+    if "pivot" not in sql:  # which is not read at all where nothing is there
+        assert as_missing(denied, forbidden) == as_missing(missing, "nowhere")
+    assert denied["estimates"][0]["rows"] is None
+
+
+def test_only_edges_are_forbidden() -> None:
+    """Neither a column that is called so, nor what an ephemeral parent may read and pastes in."""
+    models = {
+        **CLOSED,
+        "word": "select order_id as mart from {a}",
+        "through": {"sql": "select * from {mart}", "materialized": "ephemeral", "group": "finance"},
     }
-    denied = judge(TABLES, models).findings[-1]
-    del models["secret"]
-    models["m"] = 'select * from "wh"."main"."secret"'
-    missing = judge(TABLES, models).findings[-1]
-    assert (denied.message, denied.remedy) == (missing.message, missing.remedy)
+    project, catalog = view(TABLES, models), warehouse(TABLES)
+    report = validate_candidate("select 1 as mart, a.* from {{ ref('a') }} a", "x", None, project, catalog)
+    assert codes(report) == []
+    text = "select * from {{ ref('through') }} as t"
+    assert codes(validate_candidate(text, "y", None, project, catalog)) == []
+    text = "select * from {{ ref('through') }} as t cross join main.duty"
+    assert "ACCESS_DENIED" in codes(validate_candidate(text, "z", None, project, catalog))
+
+
+def test_a_right_that_is_taken_away_is_seen_by_the_cache(tmp_path: Path) -> None:
+    catalog, path = warehouse(TABLES), tmp_path / "validation.json"
+    models: dict[str, Any] = {"up": {"sql": GOOD}, "m": 'select order_id from "wh"."main"."up"'}
+
+    def run() -> list[str]:
+        return codes(validate_project(view(TABLES, models), catalog, cache=Cache.load(path)))
+
+    assert run() == ["HARDCODED_RELATION"]
+    models["up"]["meta"] = {"roles": ["auditor"]}
+    assert run() == ["ACCESS_DENIED"]
 
 
 @pytest.mark.parametrize(("validate", "refused"), [("warn", 0), ("error", 1), (False, 0)])

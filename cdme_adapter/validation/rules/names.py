@@ -55,11 +55,14 @@ def _unbound(view: ModelView, error: BindError) -> Iterator[Said]:
     yield view.found(error.code, severity, error.message, remedy, error.line or 1)
 
 
-def missing_relation(view: ModelView, name: str, code: str) -> Said:
-    """The same words for a relation that is missing and for one that may not be seen."""
+def missing_relation(view: ModelView, name: str, code: str, place: str = "") -> Said:
+    """The same words for a relation that is missing and for one that may not be seen.
+
+    ``name`` is what was asked for, ``place`` the stored relation that the SQL names in its stead.
+    """
     short = name.split(".")[-1]
     # What may not be seen is not proposed either.
-    hidden = {*view.denied, *denied(view.project, view.node, view.project.nodes.values())}
+    hidden = {n.relation for n in denied(view.project, view.node, view.project.nodes.values())}
     known = {
         n.relation.split(".")[-1]: n.name
         for n in view.project.nodes.values()
@@ -68,7 +71,7 @@ def missing_relation(view: ModelView, name: str, code: str) -> Said:
     known |= {r.split(".")[-1]: r.split(".", 1)[1] for r in view.catalog.relations if r not in hidden}
     known.pop(short, None)
     near = difflib.get_close_matches(short, list(known), 1, 0.6)
-    line = view.analysis.places.get(name) if view.analysis else None
+    line = view.analysis.places.get(place or name) if view.analysis else None
     if line is None:
         text = (view.node.sql or "").lower().splitlines()
         line = next((n for n, part in enumerate(text, 1) if short in part), 1)
