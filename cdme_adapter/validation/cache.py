@@ -15,7 +15,16 @@ from cdme_adapter.errors import Finding, Place
 from cdme_adapter.validation.relations import Column, Measure, Nulls, Relation, Repeat, Shape
 from cdme_adapter.validation.report import Verdict
 
-FORMAT = 2
+FORMAT = 3
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A key of a stored table, as SQL, and a hash of its distribution."""
+
+    table: str
+    key: tuple[str, ...]
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class Judged:
     relation: Relation
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
+    weighed: tuple[Weighed, ...] = ()
+    """The keys whose distributions its rows were estimated from."""
 
 
 @dataclass
@@ -58,6 +69,7 @@ class Cache:
             relation_from(entry["relation"]),
             tuple(_finding(f) for f in entry["findings"]),
             tuple(Verdict(**v) for v in entry["verdicts"]),
+            tuple(Weighed(w["table"], tuple(w["key"]), w["digest"]) for w in entry["weighed"]),
         )
 
     def put(self, key: str, judged: Judged) -> None:
@@ -66,6 +78,7 @@ class Cache:
             "relation": relation_json(judged.relation),
             "findings": [{**vars(f), "place": vars(f.place)} for f in judged.findings],
             "verdicts": [dict(vars(v)) for v in judged.verdicts],
+            "weighed": [dict(vars(w)) for w in judged.weighed],
         }
         self.entries[key] = self.used[key] = entry
 
@@ -114,6 +127,7 @@ def relation_json(relation: Relation) -> dict[str, Any]:
         "rows": relation.rows,
         "edges": {name: dict(vars(shape)) for name, shape in sorted(relation.edges.items())},
         "opaque": relation.opaque,
+        "base": relation.base,
     }
 
 
@@ -127,6 +141,7 @@ def relation_from(raw: Mapping[str, Any]) -> Relation:
         raw["rows"],
         {name: Shape(**shape) for name, shape in raw["edges"].items()},
         raw["opaque"],
+        base=raw["base"],
     )
 
 
@@ -141,6 +156,8 @@ def _column(raw: Mapping[str, Any]) -> Column:
         raw["distinct"],
         raw["literal"],
         raw["surrogate"],
+        raw["stored"],
+        raw["personal"],
     )
 
 

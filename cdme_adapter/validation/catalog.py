@@ -6,11 +6,12 @@ Loaded through any ``execute`` that runs a SELECT and returns its rows; nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdme_adapter.validation.relations import Column, Nulls, Relation, minimal
+from cdme_adapter.validation.weights import Weights, counted, even
 
 Execute = Callable[[str], Sequence[Sequence[Any]]]
 
@@ -27,7 +28,12 @@ class Catalog:
     execute: Execute | None = None
     statistics: bool = False
     """Whether a relation's statistics are read when it is first asked for."""
+    native: frozenset[str] = frozenset()
+    """The databases that are DuckDB's own: their tables are cheap to read."""
     _sharp: dict[str, Relation] = field(default_factory=dict)
+    asked: dict[tuple[str, tuple[str, ...]], None] = field(default_factory=dict)
+    """The keys of which the distributions were asked for since this was last emptied."""
+    _weights: dict[tuple[str, tuple[str, ...]], Weights | None] = field(default_factory=dict)
 
     def relation(self, name: str) -> Relation | None:
         """The stored relation of that canonical name, with statistics where they are wanted."""
@@ -40,17 +46,37 @@ class Catalog:
             self._sharp[name] = replace(known, columns=tuple(columns))
         return self._sharp[name]
 
-    def heaviest(self, name: str, columns: Iterable[str]) -> tuple[str, int] | None:
-        """The commonest value of these columns and how many rows have it (REQ-F-TRV-006)."""
-        if self.execute is None or self.relation(name) is None:
+    def weights(self, name: str, key: Sequence[str]) -> Weights | None:
+        """How often each value of a key occurs, given as SQL of a stored table; None where it is not known.
+
+        Only DuckDB's own tables are read, and a large one only in part (:mod:`weights`).
+        """
+        found = self.relation(name)
+        wanted = (name, tuple(key))
+        if found is None or not found.rows or not self.statistics or self.execute is None:
             return None
-        table = ".".join(_quote(part) for part in name.split("."))
-        listed = ", ".join(_quote(c) for c in columns)
-        rows = self.execute(
-            f"SELECT CAST(row({listed}) AS VARCHAR), count(*) FROM {table} "
-            f"GROUP BY ALL ORDER BY 2 DESC, 1 LIMIT 1"
+        if name.split(".", 1)[0] not in self.native:
+            return None
+        self.asked[wanted] = None
+        if wanted not in self._weights:
+            self._weights[wanted] = self._count(self.execute, found, wanted[1])
+        return self._weights[wanted]
+
+    def _count(self, execute: Execute, found: Relation, key: tuple[str, ...]) -> Weights | None:
+        rows = found.rows or 0
+        distinct = (
+            {_quote(c.name): c.distinct for c in found.columns}.get(key[0]) if len(key) == 1 else None
         )
-        return (str(rows[0][0]), int(rows[0][1])) if rows else None
+        if distinct is not None and distinct >= 0.9 * rows:
+            return even(rows, distinct)
+        table = ".".join(_quote(part) for part in found.name.split(".", 2))
+        try:
+            return counted(
+                execute, table, key, rows, distinct=distinct, by_rowid=found.column("rowid") is None
+            )
+        except Exception:
+            # A table as it was built may have other columns, and a cast may fail: it is estimated without.
+            return None
 
 
 def canonical(database: str | None, schema: str | None, name: str) -> str:
@@ -88,7 +114,9 @@ def load_catalog(execute: Execute, *, statistics: bool = True) -> Catalog:
         found = minimal(keys.get(name, []))
         relations[name] = Relation(name, tuple(listed), found, bool(found), rows.get(name))
     macros, functions = _functions(execute)
-    return Catalog(relations, macros, functions, execute, statistics)
+    native = execute("SELECT database_name FROM duckdb_databases() WHERE type = 'duckdb'")
+    names = frozenset(str(row[0]).lower() for row in native)
+    return Catalog(relations, macros, functions, execute, statistics, names)
 
 
 def _row_counts(execute: Execute) -> dict[str, int]:

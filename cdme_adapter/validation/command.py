@@ -156,10 +156,12 @@ def render(report: Report, *, info: bool = False) -> str:
         lines.append("      what to do: run `dbt compile`, then judge again")
     for finding, because in report.suppressed:
         lines.append(f"suppressed {finding.code}  {finding.place}: {because}")
-    over = [e for e in report.estimates if e.budget is not None]
-    for estimate in over:
+    for estimate in report.estimates:
         rows = "unknown" if estimate.rows is None else f"{estimate.rows:,}"
-        lines.append(f"{estimate.model}: {rows} rows expected, budget {estimate.budget:,}")
+        budget = "" if estimate.budget is None else f", budget {estimate.budget:,}"
+        if budget or estimate.skew:
+            lines.append(f"{estimate.model}: {rows} rows expected{budget}")
+        lines += [f"      skewed: {told}" for told in estimate.skew]
     return "\n".join([*lines, report.summary()])
 
 

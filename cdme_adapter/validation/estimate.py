@@ -1,96 +1,98 @@
-"""How many rows a SELECT is expected to give, from counts and distinct values (REQ-F-AIA-003).
+"""How many rows a SELECT is expected to give, from counts and the distributions of keys (REQ-F-AIA-003).
 
-Textbook estimates: a join on equal columns keeps one in max(distinct) pairs, a constant one in
-distinct rows; other filters are not credited, so that a budget errs on the safe side.
+Joins are counted by :mod:`joining`; a filter to one constant keeps the share of its value; other
+filters are not credited, so that a budget errs on the safe side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import exp
 
 from cdme_adapter.validation.analysis import Analysis
 from cdme_adapter.validation.catalog import Catalog
-from cdme_adapter.validation.predicates import attr, conjuncts, constant
-from cdme_adapter.validation.relations import Relation
+from cdme_adapter.validation.joining import Joining, base_of, distinct_of, pins, stored, text_of, using
+from cdme_adapter.validation.predicates import attr, conjuncts
+from cdme_adapter.validation.relations import Column, Relation
 from cdme_adapter.validation.select_facts import SelectFacts
 from cdme_adapter.validation.source import Source, first_of_partition
 
-
-def with_rows(facts: SelectFacts, output: Relation) -> Relation:
-    """The output with its expected number of rows."""
-    rows = _rows(facts)
-    return replace(output, rows=None if rows is None else round(rows))
+_CASTS = (exp.Cast, exp.TryCast)
+_NEARLY = 1.1
+"""A join that gives no more rows than this times a table's keeps the table's distributions."""
 
 
-def _rows(facts: SelectFacts) -> float | None:
-    rows: float | None = 1.0
+def with_rows(facts: SelectFacts, output: Relation, catalog: Catalog) -> Relation:
+    """The output with its expected number of rows, and the stored table whose rows they are."""
+    joining = Joining(facts, catalog)
+    known = _join_all(facts, joining)
+    joined = joining.rows if known else None
+    rows = _picked(facts, _filtered(facts, joining, joined))
+    base = _base(facts, joined, catalog)
+    columns = tuple(_stored(base, column, p) for column, p in _pairs(facts, output))
+    return replace(
+        output,
+        columns=columns if len(columns) == len(output.columns) else output.columns,
+        rows=None if rows is None else round(rows),
+        base=base_of(base.relation) if base is not None else None,
+    )
+
+
+def _join_all(facts: SelectFacts, joining: Joining) -> bool:
+    """Whether the rows of all sources are known."""
     for source in facts.joined:
-        count = 1.0 if source.relation.single_row else source.relation.rows
-        if count is None or rows is None:
-            rows = None
-            break
-        rows = _joined(facts, source, rows, float(count))
-    rows = _filtered(facts, rows)
-    return _picked(facts, rows)
+        count = 1 if source.relation.single_row else source.relation.rows
+        if count is None:
+            return False
+        joining.add(source, float(count))
+    return True
 
 
-def _joined(facts: SelectFacts, source: Source, rows: float, count: float) -> float:
-    if source.join is None:
-        return rows * count
-    result = rows * count
-    for one, other in equal_columns(facts, source):
-        found = [d for d in (_distinct(facts, one), _distinct(facts, other)) if d]
-        result /= max(found) if found else max(min(rows, count), 1)
-    if facts.repeats(source.alias)[0] is False and source.join is not None:
-        result = min(result, max(rows, count))
-    if source.side in ("left", "full"):
-        result = max(result, rows)
-    if source.side in ("right", "full"):
-        result = max(result, count)
-    return result
-
-
-def equal_columns(facts: SelectFacts, source: Source) -> list[tuple[tuple[str, str], tuple[str, str]]]:
-    """The pairs of columns that a join, or WHERE for a comma, sets equal: the source's last."""
-    parts = list(conjuncts(source.join.args.get("on") if source.join else None))
-    if source.comma or source.side == "cross":
-        parts += list(conjuncts(facts.select.args.get("where")))
-    pairs = []
-    for part in parts:
-        if not isinstance(part, exp.EQ):
+def _filtered(facts: SelectFacts, joining: Joining, rows: float | None) -> float | None:
+    for term, expression, value in pins(facts):
+        source = facts.sources.get(term[0])
+        if rows is None or source is None or term in joining.credited:
             continue
-        one, other = attr(part.this), attr(part.expression)
-        if one and other and one[0] != other[0] and source.alias in (one[0], other[0]):
-            pairs.append((other, one) if one[0] == source.alias else (one, other))
-    return pairs
-
-
-def _distinct(facts: SelectFacts, where: tuple[str, str]) -> int | None:
-    source = facts.sources.get(where[0])
-    column = source.relation.column(where[1]) if source else None
-    if source and frozenset({where[1]}) in source.relation.keys and source.relation.rows:
-        return source.relation.rows
-    return column.distinct if column else None
-
-
-def _filtered(facts: SelectFacts, rows: float | None) -> float | None:
-    for part in conjuncts(facts.select.args.get("where")):
-        if rows is None or not isinstance(part, exp.EQ):
-            continue
-        where = attr(part.this) if constant(part.expression) else None
-        distinct = _distinct(facts, where) if where else None
-        if distinct:
+        sql = stored(source.relation, expression)
+        known = joining.catalog.weights(base_of(source.relation), [sql]) if sql is not None else None
+        where = attr(expression)
+        distinct = distinct_of(facts, where) if where else None
+        if known is not None and known.rows:
+            rows *= known.only(0, text_of(value)).rows / known.rows
+        elif distinct:
             rows /= distinct
     return rows
+
+
+def _base(facts: SelectFacts, rows: float | None, catalog: Catalog) -> Source | None:
+    """The source of which each row is one row here, or nearly so."""
+    picked = facts.grouped or facts.picks or facts.select.args.get("distinct") is not None
+    if rows is None or picked:
+        return None
+    found = [s for s in facts.joined if base_of(s.relation) in catalog.relations and not s.padded]
+    most = max(found, key=lambda s: s.relation.rows or 0, default=None)
+    return most if most is not None and rows <= _NEARLY * (most.relation.rows or 0) else None
+
+
+def _pairs(facts: SelectFacts, output: Relation) -> list[tuple[Column, exp.Expr]]:
+    return list(zip(output.columns, facts.select.expressions, strict=False))
+
+
+def _stored(base: Source | None, column: Column, projection: exp.Expr) -> Column:
+    """A column with what it is of the base's rows: a column of them, or a cast of one."""
+    inner = using(projection)
+    below = using(inner.this) if isinstance(inner, _CASTS) else inner
+    text = None
+    if base is not None and isinstance(below, exp.Column) and below.text("table").lower() == base.alias:
+        text = stored(base.relation, inner)
+    return column if column.stored == text else replace(column, stored=text)
 
 
 def _picked(facts: SelectFacts, rows: float | None) -> float | None:
     select = facts.select
     if facts.grouped:
-        rows = 1.0 if not facts.group else _groups(facts, facts.group, rows)
+        rows = _groups(facts, facts.group, rows) if facts.group else 1.0
     elif select.args.get("distinct") is not None:
         rows = _groups(facts, list(select.expressions), rows)
     for part in conjuncts(select.args.get("qualify")):
@@ -108,7 +110,7 @@ def _groups(facts: SelectFacts, listed: list[exp.Expr], rows: float | None) -> f
     result = 1.0
     for expression in listed:
         where = attr(expression)
-        distinct = _distinct(facts, where) if where else None
+        distinct = distinct_of(facts, where) if where else None
         if distinct is None:
             return rows
         result *= distinct
@@ -124,25 +126,3 @@ def join_depth(analysis: Analysis) -> int:
         for found in analysis.sets:
             depth[id(found.output)] = max((depth.get(id(b), 0) for b in found.branches), default=0)
     return max(depth.values(), default=0)
-
-
-def heaviest_join(analysis: Analysis, catalog: Catalog, personal: Callable[[str, list[str]], bool]) -> str:
-    """The commonest value of a joined key that is no key of its table, named (REQ-F-TRV-006).
-
-    ``personal`` says whether columns of a relation are marked ``pii``: their value is not shown.
-    """
-    worst = ("", 1)
-    for facts in analysis.selects:
-        for source in facts.joined:
-            if source.join is None or source.relation.name not in analysis.reads:
-                continue
-            columns = sorted({mine[1] for _, mine in equal_columns(facts, source)})
-            if not columns or any(k <= set(columns) for k in source.relation.keys):
-                continue
-            found = catalog.heaviest(source.relation.name, columns)
-            if found and found[1] > worst[1]:
-                name = source.relation.name.split(".", 1)[1]
-                value = "one value" if personal(source.relation.name, columns) else found[0]
-                text = f"{name} has {found[1]:,} rows where ({', '.join(columns)}) is {value}"
-                worst = (text, found[1])
-    return worst[0]

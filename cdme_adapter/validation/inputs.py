@@ -27,6 +27,8 @@ def enrich(relation: Relation, node: Node) -> Relation:
     columns = tuple(
         replace(c, nulls=Nulls.NEVER) if c.name.lower() in firm else c for c in relation.columns
     )
+    if node.pii:
+        columns = tuple(replace(c, personal=c.personal or c.name.lower() in node.pii) for c in columns)
     names = {c.name.lower() for c in columns}
     keys = [key for key in firm_keys(node, columns) if key <= names or relation.opaque]
     if any(key not in relation.keys for key in keys):

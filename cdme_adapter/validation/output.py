@@ -232,18 +232,12 @@ def _target(facts: SelectFacts, projections: list[exp.Expr]) -> tuple[frozenset[
         facts.strict.add(attrs(group), [token])
         wanted.add(token)
     clause = facts.select.args.get("group")
-    if clause is not None and clause.args.get("all"):
-        return _group_all(facts, projections), True
     sets = (exp.Cube, exp.Rollup, exp.GroupingSets)
     if any(isinstance(g, sets) for g in facts.group) or (
         clause is not None and any(clause.args.get(k) for k in ("cube", "rollup", "grouping_sets"))
     ):
         return None, True
     return frozenset(wanted), True
-
-
-def _group_all(facts: SelectFacts, projections: list[exp.Expr]) -> frozenset[Attr]:
-    return frozenset((OUT, p.alias_or_name.lower()) for p in projections if not facts.aggregates(p))
 
 
 def _link_outputs(facts: SelectFacts, projections: list[exp.Expr]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cdme_adapter.config import CdmeConfig, parse_config
 from cdme_adapter.errors import ConfigError, Finding, Place
+from cdme_adapter.pii import declared
 from cdme_adapter.validation.catalog import canonical
 from cdme_adapter.validation.declared import DeclaredColumn, declared_columns, declared_keys, replaced_by
 
@@ -46,6 +47,8 @@ class Node:
     loaded_at_field: str | None = None
     fqn: tuple[str, ...] = ()
     column_types: Mapping[str, str] = field(default_factory=dict)
+    pii: tuple[str, ...] = ()
+    """The columns that are declared personal."""
     incremental_filter: bool = False
     """Whether its SQL asks ``is_incremental()``."""
     why_no_sql: str = ""
@@ -243,5 +246,6 @@ def _node(
         loaded_at_field=raw.get("loaded_at_field"),
         fqn=tuple(raw.get("fqn") or ()),
         column_types=dict(config.get("column_types") or {}),
+        pii=tuple(sorted({*map(str.lower, parsed.pii), *declared(None, raw.get("columns"))})),
         incremental_filter="is_incremental" in str(raw.get("raw_code") or ""),
     )

@@ -55,6 +55,10 @@ class Column:
     """The one value that it has in every row, as SQL."""
     surrogate: bool = False
     """A row_number() or uuid(): unique by construction, whatever else is."""
+    stored: str | None = None
+    """What it is of the rows of the relation's ``base``, as SQL."""
+    personal: bool = False
+    """Its values are not to be shown."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ class Relation:
     expands: bool = False
     """An UNNEST, a series or a VALUES list: rows that are there to multiply."""
     file: bool = False
+    base: str | None = None
+    """The stored table of which each of its rows is one row, or nearly so: it has its distributions."""
 
     def column(self, name: str) -> Column | None:
         """The column of that name, in any case."""

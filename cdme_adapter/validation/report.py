@@ -36,6 +36,8 @@ class Estimate:
     model: str
     rows: int | None
     budget: int | None
+    skew: tuple[str, ...] = ()
+    """The joins whose rows few values of a key make, in words."""
 
 
 @dataclass
@@ -115,5 +117,13 @@ class Report:
             ],
             "models": self.models(),
             "losses": self.losses(),
-            "estimates": [{"model": e.model, "rows": e.rows, "budget": e.budget} for e in self.estimates],
+            "estimates": [
+                {
+                    "model": e.model,
+                    "rows": e.rows,
+                    "budget": e.budget,
+                    **({"skew": [*e.skew]} if e.skew else {}),
+                }
+                for e in self.estimates
+            ],
         }

@@ -17,12 +17,14 @@ from cdme_adapter.validation.predicates import (
     aggregates,
     attr,
     attrs,
+    bare,
     conjuncts,
     constant,
     rejects_null,
 )
 from cdme_adapter.validation.relations import Nulls, Relation, Repeat
 from cdme_adapter.validation.source import Source, first_of_partition, join_line
+from cdme_adapter.validation.weights import Met
 
 
 @dataclass
@@ -42,6 +44,8 @@ class SelectFacts:
         default_factory=dict
     )
     _aggregates: dict[int, list[exp.Expr]] = field(default_factory=dict)
+    met: list[Met] = field(default_factory=list)
+    """Its joins of keys whose distributions are known."""
     certain: bool = True
     """Whether every source's columns are known."""
 
@@ -55,11 +59,14 @@ class SelectFacts:
         """What identifies a row of the join."""
         return frozenset(s.row for s in self.joined)
 
-    @property
+    @cached_property
     def group(self) -> list[exp.Expr]:
-        """The GROUP BY expressions."""
+        """The GROUP BY expressions; those of GROUP BY ALL are what is selected and aggregates nothing."""
         group = self.select.args.get("group")
-        return list(group.expressions) if group else []
+        if group is None or not group.args.get("all"):
+            return list(group.expressions) if group else []
+        listed = (bare(p) for p in self.select.expressions if not self.aggregates(p))
+        return [p for p in listed if p is not None]
 
     @cached_property
     def grouped(self) -> bool:

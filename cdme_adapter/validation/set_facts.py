@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -19,7 +19,18 @@ class SetFacts:
 
 
 def union_output(node: exp.SetOperation, branches: list[Relation]) -> Relation:
-    """The output of UNION, INTERSECT or EXCEPT: names of the left, what both sides agree on."""
+    """The output of UNION, INTERSECT or EXCEPT, with its expected rows: duplicates are not credited."""
+    left, right = branches[0].rows, branches[1].rows
+    rows = left
+    if isinstance(node, exp.Union):
+        rows = None if left is None or right is None else left + right
+    if isinstance(node, exp.Intersect) and left is not None and right is not None:
+        rows = min(left, right)
+    return replace(_output(node, branches), rows=rows)
+
+
+def _output(node: exp.SetOperation, branches: list[Relation]) -> Relation:
+    """Its columns, keys and edges: names of the left, what both sides agree on."""
     left, right = branches
     edges = dict(left.edges)
     for base, shape in right.edges.items():

@@ -14,7 +14,7 @@ from cdme_adapter import plugins
 from cdme_adapter.errors import Finding
 from cdme_adapter.validation.analysis import Analysis, AnalysisError, analyse, table_names
 from cdme_adapter.validation.binding import BindError, Scratch
-from cdme_adapter.validation.cache import Cache, Judged, digest, relation_digest
+from cdme_adapter.validation.cache import Cache, Judged, Weighed, digest, relation_digest
 from cdme_adapter.validation.catalog import Catalog
 from cdme_adapter.validation.estimate import with_rows
 from cdme_adapter.validation.inputs import declared_relation, enrich, seed_relation
@@ -55,6 +55,7 @@ class Validator:
         self._by_word: dict[str, list[str]] | None = None
         self._odd: list[tuple[str, str]] = []
         self._restricted = restricted(project)
+        self._budgeted = project.ancestors(n.id for n in project.nodes.values() if n.config.budget)
         self._settings = digest(
             project.as_roles,
             catalog.macros,
@@ -107,18 +108,25 @@ class Validator:
         parents = [self.lookup(r) for r in readable]
         key = digest(
             self._settings,
-            replace(node, depends_on=()),
+            replace(node, depends_on=(), keys=(), replaced_by=frozenset()),
+            [sorted(columns) for columns in (*node.keys, node.replaced_by)],
             [relation_digest(p) for p in parents if p is not None],
             [p is None for p in parents],
             [other.id for other in denied(self.project, node, self._restricted)],
         )
         judged = self.cache.get(key)
+        if judged is not None and node.id in self._budgeted and not self._still(judged):
+            judged = None
         if judged is None:
             judged = self._check(node)
             self.cache.put(key, judged)
             report.rechecked += 1
         self._known[node.relation] = judged.relation
         return judged
+
+    def _still(self, judged: Judged) -> bool:
+        """Whether its keys are distributed as they were: one can grow skewed where rows and values stay."""
+        return all(w.digest == digest(self.catalog.weights(w.table, w.key)) for w in judged.weighed)
 
     def _parents(self, node: Node) -> list[Node]:
         """The stored parents, ephemeral ones followed through."""
@@ -175,6 +183,7 @@ class Validator:
         return enrich(stored, node) if stored is not None else None
 
     def _check(self, node: Node) -> Judged:
+        self.catalog.asked.clear()
         view = self._view(node)
         findings: list[Finding] = list(node.config_findings)
         verdicts: list[Verdict] = []
@@ -193,7 +202,9 @@ class Validator:
             state = "finding" if found else ("unknown" if unsure else "fine")
             verdicts.append(Verdict(node.id, name, state, "" if found else "; ".join(unsure)))
         unique = list(dict.fromkeys(findings))
-        return Judged(self._relation(node, view), tuple(unique), tuple(verdicts))
+        asked = [(*one, digest(self.catalog.weights(*one))) for one in list(self.catalog.asked)]
+        weighed = tuple(Weighed(*one) for one in asked)
+        return Judged(self._relation(node, view), tuple(unique), tuple(verdicts), weighed)
 
     def _view(self, node: Node) -> ModelView:
         view = ModelView(
@@ -244,7 +255,7 @@ class Validator:
         return view
 
     def _fill(self, facts: SelectFacts, output: Relation) -> Relation:
-        return with_rows(facts, self.typer.fill(facts, output))
+        return with_rows(facts, self.typer.fill(facts, output), self.catalog)
 
     def _describe(self, sql: str) -> list[Column] | None:
         found = self.scratch.bind(sql)
@@ -286,7 +297,9 @@ class Validator:
         report.verdicts += judged.verdicts
         report.relations[node.id] = judged.relation
         budget = node.config.budget
-        report.estimates.append(Estimate(node.id, judged.relation.rows, budget.rows if budget else None))
+        skew = tuple(f.message for f in judged.findings if f.code == "SKEWED_KEY")
+        most = budget.rows if budget else None
+        report.estimates.append(Estimate(node.id, judged.relation.rows, most, skew))
         for finding in judged.findings:
             _sort_in(report, node, finding)
 

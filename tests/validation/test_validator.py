@@ -400,3 +400,25 @@ def test_what_is_kept_of_a_relation_is_all_that_is_known_of_it() -> None:
     relation = judge(TABLES, models).relations["model.shop.m"]
     assert relation.column("k") != replace(relation.column("k"), surrogate=False)  # type: ignore[type-var]
     assert relation_from(relation_json(relation)) == relation
+
+
+def test_group_by_all_groups_by_what_is_selected() -> None:
+    """It was taken for one row of everything: joins on a part of its key then fanned out unseen."""
+    said = {}
+    for clause in ("all", "customer_id, status"):
+        up = f"select customer_id, status, sum(amount) as total from {{orders}} group by {clause}"
+        sql = "select c.name, u.total from {customers} c join {up} u using (customer_id)"
+        models = {
+            "up": up,
+            "m": {"sql": sql, "meta": {"grain": ["name"]}},
+            "n": "select sum(total) t from {up}",
+        }
+        report = judge(TABLES, models)
+        said[clause] = (report.relations["model.shop.up"], codes(report), report.refusals)
+    assert said["all"] == said["customer_id, status"]
+    assert said["all"][0].keys == (frozenset({"customer_id", "status"}),)
+    assert (
+        judge(TABLES, {"m": "select count(*) as n from {orders} group by all"})
+        .relations["model.shop.m"]
+        .single_row
+    )

@@ -25,6 +25,7 @@ from cdme_adapter.validation.rules import (
     nulls,
     order,
     reconstruct,
+    skew,
     target_type,
     total_order,
     types,
@@ -60,5 +61,6 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("target_type", target_type.check),
     ("reconstruct", reconstruct.check),
     ("lossy", lossy.check),
+    ("skew", skew.check),
     ("budget", budget.check),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cdme_adapter.validation.estimate import heaviest_join, join_depth
+from cdme_adapter.validation.estimate import join_depth
+from cdme_adapter.validation.rules.skew import heaviest
 from cdme_adapter.validation.view import CannotTell, ModelView, Said
 
 
@@ -32,9 +33,7 @@ def check(view: ModelView) -> Iterator[Said]:
     if rows is None:
         yield CannotTell("no row counts are known from which its rows could be estimated")
     elif rows > budget.rows:
-        skew = heaviest_join(
-            view.analysis, view.catalog, lambda name, columns: _personal(view, name, columns)
-        )
+        skew = heaviest(view)
         yield view.found(
             "BUDGET_EXCEEDED",
             "error",
@@ -43,8 +42,3 @@ def check(view: ModelView) -> Iterator[Said]:
             "join on a key, filter before joining, or raise budget.rows",
             1,
         )
-
-
-def _personal(view: ModelView, name: str, columns: list[str]) -> bool:
-    node = view.project.by_relation(name)
-    return node is not None and bool({c.lower() for c in node.config.pii} & set(columns))
