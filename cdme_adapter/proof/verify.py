@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cdme_adapter.errors import QuestionError
 from cdme_adapter.lineage.ledger import row_problems
 from cdme_adapter.lineage.runs import named_run
 from cdme_adapter.proof.content import sha256
@@ -14,16 +15,24 @@ from cdme_adapter.store.ledger_file import ledger_hash
 from cdme_adapter.store.reader import Store, literal
 
 
-def verify_proof(store: Store, target_path: Path, run: str | None = None) -> dict[str, Any]:
-    """What is wrong with the proof of a run, the last one by default.
+def verify_proof(
+    store: Store, target_path: Path | None, run: str | None = None, folder: Path | None = None
+) -> dict[str, Any]:
+    """What is wrong with the proof of a run: that in ``folder``, else the last one of a project.
 
-    Raises QuestionError where no run is in the store.
+    Raises QuestionError where no run is in the store, or the folder is none.
     """
-    run_id = named_run(store, run)
-    folder = proof_folder(target_path, run_id)
+    if folder is not None and not folder.is_dir():
+        raise QuestionError(f"{folder} is no folder", code="BAD_ARGUMENTS", remedy="name a run's proof")
     problems: list[str] = []
     files: dict[str, str] = {}
-    manifest = _manifest(folder / MANIFEST, problems)
+    manifest = _manifest(folder / MANIFEST, problems) if folder is not None else None
+    told = str(manifest["run_id"]) if manifest is not None and run is None else None
+    run_id = told or named_run(store, run)
+    if folder is None:
+        assert target_path is not None
+        folder = proof_folder(target_path, run_id)
+        manifest = _manifest(folder / MANIFEST, problems)
     if manifest is not None:
         files = dict(manifest["files"])
         problems += _folder_problems(folder, files)

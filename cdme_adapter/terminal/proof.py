@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,20 +15,22 @@ from cdme_adapter.terminal.output import emit
 
 @click.command("proof")
 @click.argument("verify", type=click.Choice(["verify"]))
+@click.argument("folder", required=False)
 @click.option("--run", help="The id of a run, or its beginning; the last one by default.")
 @common_options
-def command(common: Common, verify: str, run: str | None) -> int:
+def command(common: Common, verify: str, folder: str | None, run: str | None) -> int:
     """`verify` the proof of a run: exit 1 where a file was changed or is missing, or where the
-    database says otherwise."""
+    database says otherwise. FOLDER is a proof that lies elsewhere; with --database no project is needed."""
     from cdme_adapter.proof.verify import verify_proof
 
     questions = common.questions()
-    if questions.target_path is None:
+    if questions.target_path is None and folder is None:
         raise QuestionError(
             "a proof lies below a project's target path", code="BAD_ARGUMENTS",
-            remedy="name the project with --project-dir",
+            remedy="name the proof's folder, or the project with --project-dir",
         )  # fmt: skip
-    answer = verify_proof(questions.context().store, questions.target_path, run)
+    store = questions.context().store
+    answer = verify_proof(store, questions.target_path, run, Path(folder) if folder else None)
     emit(common.output, answer, _lines, _rows)
     return 1 if answer["problems"] else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,22 @@ def test_a_ledger_that_differs_from_the_database_shows(proven: Project) -> None:
     code, answer = verify(proven)
     assert code == 1 and "filtered_count" in "".join(answer["problems"])
     assert verify(proven, "--run", "nosuch")[0] == 2
+
+
+def test_an_auditor_needs_the_folder_and_the_database_alone(proven: Project, tmp_path: Path) -> None:
+    release()
+    proof, database = tmp_path / "handed over", tmp_path / "audited.duckdb"
+    shutil.copytree(folder(proven), proof)
+    shutil.copy(proven.path, database)
+    shutil.rmtree(proven.root)
+
+    def asked(*more: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, ["proof", "verify", *more, "--database", str(database)])
+        return done.exit_code, done.output
+
+    code, said = asked(str(proof))
+    assert code == 0 and "exact" in said
+    (proof / "intent.json").write_text("{}")
+    code, said = asked(str(proof))
+    assert code == 1 and "intent.json was changed" in said
+    assert asked()[0] == 2 and asked(str(tmp_path / "nowhere"))[0] == 2
