@@ -753,12 +753,7 @@ class Journey:
 
     def say_ungated(self) -> None:
         """A view stores nothing that could be rolled back: what it declares cannot gate it."""
-        for name in UNGATED:
-            if getattr(self.config, name):
-                self.findings.append(
-                    Finding("VIEW_NOT_GATED", f"{name} is not judged on a view", "warn", self.node.id,
-                            self.place, "declare it on the stored models that read the view")
-                )  # fmt: skip
+        self.findings += ungated(self.config, self.node)
 
     # -- gate ------------------------------------------------------------------------------------
 
@@ -788,6 +783,17 @@ class Journey:
         """Mend the account where hooks of the transaction changed the table after it."""
         if self.captured and self.before is not None:
             settle_hooks(self, self.before, execute, store, target)
+
+
+def ungated(config: CdmeConfig, node: NodeInfo) -> list[Finding]:
+    """What a node that stores nothing declares and nothing judges."""
+    kind = "a view" if node.materialized == "view" else f"an {node.materialized} model"
+    read = "read the view" if node.materialized == "view" else "read it"
+    return [
+        Finding("VIEW_NOT_GATED", f"{name} is not judged on {kind}", "warn", node.id, Place(node.file),
+                f"declare it on the stored models that {read}")
+        for name in UNGATED if getattr(config, name)
+    ]  # fmt: skip
 
 
 def _unused(account: InputAccount, reasons: Sequence[ReasonCount]) -> int | None:

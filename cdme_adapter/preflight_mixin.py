@@ -87,7 +87,10 @@ class PreflightMixin(metaclass=AdapterMeta):
     def _cdme_new_run(self, strict: bool = True) -> Any:
         run = super()._cdme_new_run(strict)  # type: ignore[misc]
         judged = self._cdme_preflight[1] if self._cdme_preflight else None
-        run.judged = tuple(kept(judged)) if judged is not None else ()
+        unheard = run.not_judged() if strict else []
+        for finding in unheard:
+            logger.warning(f"[{finding.code}] {run.nodes.by_id[finding.model].name}: {finding.message}")
+        run.judged = (*unheard, *(kept(judged) if judged is not None else ()))
         if judged is not None:
             ordered = [v for v in judged.report.verdicts if v.rule == "total_order"]
             fine = [v.model for v in ordered if v.verdict == "fine"]

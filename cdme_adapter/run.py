@@ -18,9 +18,10 @@ from cdme_adapter.external import repair
 from cdme_adapter.generations import Generations
 from cdme_adapter.modes import begin
 from cdme_adapter.nodes import NodeInfo, Nodes, Outcome
-from cdme_adapter.pipeline import Journey
+from cdme_adapter.pipeline import Journey, ungated
 from cdme_adapter.plan_cache import PlanCache
 from cdme_adapter.pseudonyms import Pseudonyms
+from cdme_adapter.refine.declared import refuse_without_sql
 from cdme_adapter.store.chain import SKIPPED, fill_in, recover, seal
 from cdme_adapter.store.keeping import forget_runs
 from cdme_adapter.store.ledger_file import write_ledger
@@ -168,11 +169,21 @@ class Run:
         """The node's configuration; raises ConfigError before anything is written."""
         place = Place(node.file)
         config, findings = parse_config(node.meta, self.project_vars, model=node.id, place=place)
+        refuse_without_sql(node, place)
         if not config.witnesses and node.stores and node.resource_type == "model":
             inputs = self.nodes.stored_parents(node)
             said = plugins.first("cdme_witnesses", model=node.id, language=node.language, inputs=inputs)
             config = replace(config, witnesses=said) if said else config
         return config, findings
+
+    def not_judged(self) -> list[Finding]:
+        """What ephemeral models declare and nobody judges: they never run."""
+        return [
+            finding
+            for node in self.nodes.by_id.values()
+            if node.materialized == "ephemeral" and (not self.selected or node.id in self.selected)
+            for finding in ungated(self.config_of(node)[0], node)
+        ]
 
     @property
     def databases(self) -> tuple[str, ...]:

@@ -77,3 +77,18 @@ def _named(checks: Sequence[Check]) -> list[Check]:
 def _placed(check: Check, node: NodeInfo) -> Check:
     line = search_line(node.raw_code, check.shown) if check.expression and not check.file else None
     return replace(check, file=check.file or node.file, line=line)
+
+
+def refuse_without_sql(node: NodeInfo, place: Place) -> None:
+    """Raise ConfigError where a node asks for what is done to SQL, and has none."""
+    if node.language == "sql" and node.resource_type != "seed":
+        return
+    kind = "a seed" if node.resource_type == "seed" else f"a {node.language} model"
+    needs_sql = ("refine_inputs",) if node.resource_type == "seed" else ("refine_inputs", "cast")
+    for option in needs_sql:
+        if (node.meta or {}).get(option):
+            raise ConfigError(
+                f"meta.cdme {option} is done to a model's SQL, and {kind} has none",
+                code="REFINE_REWRITE", model=node.id, place=place,
+                remedy="declare `refine`, which judges the rows that it gives",
+            )  # fmt: skip

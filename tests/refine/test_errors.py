@@ -255,3 +255,30 @@ def test_a_models_own_fault_is_told_as_such(shop: Shop) -> None:
     outcome = shop.project.dbt("run", "--select", "wrong", ok=False)
     shop.project.remove("models/wrong.sql")
     assert "Parser Error" in outcome.text and "REFINE_REWRITE" not in outcome.text
+
+
+@pytest.mark.parametrize("option", ["cast", "refine_inputs"])
+def test_what_is_done_to_sql_is_refused_of_python(shop: Shop, option: str) -> None:
+    """Before the first model runs: else it would be believed to hold."""
+    block = {option: {"cast": ["v"], "refine_inputs": [POSITIVE]}[option]}
+    shop.project.write(
+        {
+            "wrong.py": "def model(dbt, session):\n"
+            f"    dbt.config(materialized='table', meta={{'cdme': {block!r}}})\n"
+            "    return dbt.ref('raw')\n"
+        }
+    )
+    outcome = shop.project.dbt("run", "--select", "wrong", ok=False)
+    shop.project.remove("models/wrong.py")
+    assert (
+        f"meta.cdme {option} is done to a model's SQL" in outcome.text and "REFINE_REWRITE" in outcome.text
+    )
+
+
+def test_what_an_ephemeral_declares_is_said_to_be_unheard(shop: Shop) -> None:
+    shop.project.write({"never.sql": model({"refine": [POSITIVE]}, "select 1 as v", "ephemeral")})
+    outcome = shop.project.dbt("run", "--select", "never", "few")
+    shop.project.remove("models/never.sql")
+    assert "refine is not judged on an ephemeral model" in outcome.log
+    said = [f for f in shop.project.file_ledger()["findings"] if f["code"] == "VIEW_NOT_GATED"]
+    assert [f["model"] for f in said] == ["model.shop.never"]
