@@ -12,7 +12,11 @@ from typing import Any
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 
+_THREAD = "cdme-openlineage"
+
 logging.getLogger("openlineage").addHandler(logging.NullHandler())
+# What keeps a delivery from getting through is said at its end, not at each attempt amid dbt's lines.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.threadName != _THREAD)
 
 
 # What an HTTP collector answers to an event that it will not take however often it is sent. Others
@@ -67,7 +71,7 @@ class _Delivery(threading.Thread):
     def __init__(
         self, client: OpenLineageClient, events: Sequence[tuple[int, str]], stuck: int | None
     ) -> None:
-        super().__init__(name="cdme-openlineage", daemon=True)
+        super().__init__(name=_THREAD, daemon=True)
         self.client = client
         self.events = events
         self.stuck = stuck

@@ -99,7 +99,8 @@ class Story:
         if state is RunState.FAIL:
             # What refuses a run may name keys in the lines that follow the first.
             first = public_message(self.ledger.get("problem") or "").splitlines()[0]
-            said = f"{len(wrong)} nodes failed: {', '.join(wrong[:20])}"
+            nodes = "1 node" if len(wrong) == 1 else f"{len(wrong)} nodes"
+            said = f"{nodes} failed: {', '.join(wrong[:20])}"
             last["errorMessage"] = parts.error(first if self.ledger.get("problem") else said)
         return _event(state, self.ended, Run(self.own.run_id, last), self._run_job())
 

@@ -45,7 +45,8 @@ def waiting(project: Project) -> list[bytes]:
 
 @pytest.mark.parametrize("fault", ["dead", "slow", "wrong"])
 def test_a_collector_in_trouble(project: Project, collector: Collector, fault: str,
-                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+                                monkeypatch: pytest.MonkeyPatch,
+                                caplog: pytest.LogCaptureFixture) -> None:  # fmt: skip
     project.configure(vars={"cdme": {"emit": {"timeout": 0.5}}})
     began = time.monotonic()
     project.write(FILES).dbt("build")
@@ -64,6 +65,7 @@ def test_a_collector_in_trouble(project: Project, collector: Collector, fault: s
     took = time.monotonic() - began
     assert took < usual + 8, f"{took} seconds: the client alone retries for nine and more"
     assert "EMIT_WAITING" in outcome.log and "cdme emit" in outcome.log
+    assert not [r for r in caplog.records if r.name.startswith("urllib3") and r.levelname == "WARNING"]
     first = waiting(project)
     assert len(first) == healthy
     project.dbt("run")
