@@ -14,6 +14,7 @@ from cdme_adapter.store.chain import chained_schemas
 from cdme_adapter.store.cleaning import clean
 from cdme_adapter.store.files import read_files
 from cdme_adapter.store.keeping import DEFAULT
+from cdme_adapter.store.recovery import finish_earlier
 
 Answer = dict[str, Any]
 
@@ -38,6 +39,10 @@ def collect(
 
     try:
         databases, files = [], []
+        # Whoever runs dbt next tells OpenLineage of them, if a transport is configured there.
+        finished = (
+            [] if dry_run else finish_earlier(execute, None if database else project.target_path, True)
+        )
         for schema in chained_schemas(execute):
             name = schema.rpartition(".")[0].strip('"').replace('""', '"')
             if not dry_run:
@@ -51,7 +56,8 @@ def collect(
     if not dry_run:
         for path in files:
             remove_staged(path)
-    return {"dry_run": dry_run, "keep_runs": keep, "databases": databases, "files": files}
+    return {"dry_run": dry_run, "keep_runs": keep, "databases": databases, "files": files,
+            "finished": [ledger["run_id"] for ledger in finished]}  # fmt: skip
 
 
 def _configured(root: Path) -> int:

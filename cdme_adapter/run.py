@@ -22,9 +22,10 @@ from cdme_adapter.pipeline import Journey, ungated
 from cdme_adapter.plan_cache import PlanCache
 from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.refine.declared import refuse_without_sql
-from cdme_adapter.store.chain import SKIPPED, fill_in, recover, seal
+from cdme_adapter.store.chain import SKIPPED, fill_in, seal
 from cdme_adapter.store.keeping import forget_runs
 from cdme_adapter.store.ledger_file import write_ledger
+from cdme_adapter.store.recovery import recover
 from cdme_adapter.store.retention import collect_garbage
 from cdme_adapter.store.writer import StoreWriter
 

@@ -12,6 +12,7 @@ from cdme_adapter.dbt_session import command_name, invocation_id, whole_manifest
 from cdme_adapter.emission import Early, Teller, ledger_of_outcomes
 from cdme_adapter.emit.switch import is_configured
 from cdme_adapter.nodes import Outcome
+from cdme_adapter.store.recovery import finish_earlier
 
 logger = AdapterLogger("CDME")
 
@@ -28,10 +29,10 @@ class TellingMixin(metaclass=AdapterMeta):
     _cdme_early: Early | None = None
 
     def _cdme_tell_outcomes(self, outcomes: dict[str, Outcome], failure: BaseException | None) -> None:
-        """The events of a command without a ledger: ``dbt test``, or a run that was refused."""
+        """The end of a command without a ledger, ``dbt test``: it finishes what was killed, and is told."""
         if type(failure).__name__ == "ResultExit":  # dbt's word for nodes that failed: outcomes say it
             failure = None
-        if self._cdme_told == invocation_id() or not (outcomes or failure) or not is_configured():
+        if self._cdme_told == invocation_id() or not (outcomes or failure):
             return
         try:
             self.connections.env()
@@ -39,10 +40,25 @@ class TellingMixin(metaclass=AdapterMeta):
             return
         self._cdme_told = invocation_id()
         try:
+            earlier = self._cdme_finish_earlier()
             ledger = ledger_of_outcomes(invocation_id(), command_name(), outcomes, failure)
-            self._cdme_tell((), [ledger])
+            self._cdme_tell((), [*earlier, ledger])
         finally:
             self._cdme_close_side()
+
+    def _cdme_finish_earlier(self) -> list[dict[str, Any]]:
+        """The ledgers of runs that were killed, which this command, no run itself, finishes."""
+        target_path = Path(self.config.project_root) / self.config.target_path
+        try:
+            found = finish_earlier(self._cdme_side_execute, target_path, is_configured())
+        except Exception as error:
+            logger.warning(
+                f"[RECOVERY_FAILED] the ledger of a run that was killed is not finished: {error}"
+            )
+            return []
+        for ledger in found:
+            logger.info(f"run {ledger['run_id']} was interrupted: its ledger is finished")
+        return found
 
     def _cdme_tell(self, written: tuple[str, ...], ledgers: list[dict[str, Any]]) -> None:
         """Tell OpenLineage what runs did; ``written`` are the databases that hold their ledgers.

@@ -87,6 +87,11 @@ def verify_ledger(store: Store, target_path: Path | None, run: str | None = None
         kept = any(document(store.rows, schema, run_id) for schema in store.schemas)
         where = "`cdme ledger` prints what the database keeps of it" if kept else "nor is one kept"
         (notes if kept else problems).append(f"there is no readable ledger.json of run {run_id}: {where}")
+        if not kept and "RUNNING" in _statuses(store, run_id):
+            problems[-1] = (
+                f"run {run_id} has not come to its end: if it was killed, the next dbt command that runs"
+                " nodes, or `cdme gc`, finishes its ledger"
+            )
     hashes: dict[str, str] = {}
     for schema in store.schemas:
         problems += chain_problems(store.rows, schema)
@@ -104,6 +109,14 @@ def verify_ledger(store: Store, target_path: Path | None, run: str | None = None
         "notes": notes,
         "runs": len(hashes),
     }
+
+
+def _statuses(store: Store, run_id: str) -> set[str]:
+    """What the databases say of a run."""
+    rows = store.rows(
+        f"SELECT status FROM {store.table('store_runs')} AS r WHERE r.run_id = {literal(run_id)}"
+    )
+    return {str(row[0]) for row in rows}
 
 
 _KEPT = "SELECT run_id, ledger_hash FROM {}.store_runs WHERE ledger_hash NOT NULL"

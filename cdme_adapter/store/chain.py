@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import literal, quote
-from cdme_adapter.store.ledger_file import CHAIN, build_run, ledger_hash, write_ledger
+from cdme_adapter.store.ledger_file import CHAIN, build_run, ledger_hash
 from cdme_adapter.store.schema import SCHEMA
 
 TIP = "ledger_tip"
@@ -36,36 +35,6 @@ def chained_schemas(execute: Execute) -> list[str]:
         f" AND t.schema_name = '{SCHEMA}' AND t.table_name = 'store_documents' ORDER BY 1"
     )
     return [f"{quote(row[0])}.{SCHEMA}" for row in rows]
-
-
-def recover(
-    execute: Execute, run_id: str, target_path: Path, telling: bool = False
-) -> list[dict[str, Any]]:
-    """Finish the runs before ``run_id`` that never came to their end; their ledgers.
-
-    What such a run had committed stays as it is; what it had selected and not committed is
-    ``interrupted`` and its edges are UNKNOWN.
-    """
-    schemas = chained_schemas(execute)
-    unsealed: dict[str, list[str]] = {}
-    for schema in schemas:
-        for (one,) in execute(
-            f"SELECT run_id FROM {schema}.store_runs WHERE ledger_hash IS NULL"
-            f" AND run_id <> {literal(run_id)} ORDER BY started_at"
-        ):
-            unsealed.setdefault(str(one), []).append(schema)
-    found = []
-    for one, mine in unsealed.items():
-        for schema in mine:
-            fill_in(execute, schema, one, "interrupted", "the run was interrupted")
-            execute(
-                f"UPDATE {schema}.store_runs SET status = 'INTERRUPTED', finished_at = now()"
-                f" WHERE status = 'RUNNING' AND run_id = {literal(one)}"
-            )
-        ledger = seal(execute, one, mine, telling)
-        write_ledger(target_path, ledger, latest=False)
-        found.append(ledger)
-    return found
 
 
 def fill_in(execute: Execute, schema: str, run_id: str, state: str, why: str) -> int:

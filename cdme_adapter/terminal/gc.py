@@ -42,6 +42,8 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
                 f"  file {number(one['bytes_before'])} → {number(one['bytes_after'])} bytes, of which"
                 f" {number(one['bytes_free'])} are free for what is written next"
             )
+    for run in answer["finished"]:
+        yield f"run {run} was interrupted: its ledger is finished"
     for path in answer["files"]:
         yield f"{path}: {would}"
 

@@ -14,6 +14,7 @@ from cdme_adapter.terminal.output import emit
 from cdme_adapter.terminal.tables import fits, number, short, styled, table
 
 _COUNTS = ("input", "contributed", "filtered", "error", "unaccounted", "consulted", "output")
+_UNFINISHED = "; if it was killed, the next dbt command that runs nodes, or `cdme gc`, finishes its ledger"
 _COLOURS = {"BALANCED": "green", "UNBALANCED": "red", "FAILED": "red", "COMPLETE": "green"}
 
 
@@ -63,7 +64,7 @@ def _read(common: Common, run: str | None, against: str | None) -> tuple[dict[st
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     status = styled(answer["status"], fg=_COLOURS.get(answer["status"], "yellow"), bold=True)
-    yield f"run {answer['run_id']}: {status}"
+    yield f"run {answer['run_id']}: {status}" + (_UNFINISHED if answer["status"] == "RUNNING" else "")
     yield ""
     for model, edges in _by_model(answer["edges"]):
         outputs = {number(edge["output_count"]) for edge in edges}

@@ -178,9 +178,17 @@ def test_another_target_s_ledgers_are_not_judged(three: Project) -> None:
     assert verify(other) == (0, [])
 
 
-def test_a_run_that_was_killed_is_finished_by_the_next_command(project: Project) -> None:
+def killed(project: Project) -> str:
+    """The id of a run that was killed while a model ran."""
     slow = "select sum(x.range * y.range) as s from range(1000000) x, range(1000000) y, {{ ref('a') }}"
-    project.write({**FILES, "slow.sql": TABLE + slow, "z.sql": TABLE + "select * from {{ ref('slow') }}"})
+    project.write(
+        {
+            **FILES,
+            "m.yml": TESTED.replace(", unique", ""),
+            "slow.sql": TABLE + slow,
+            "z.sql": TABLE + "select * from {{ ref('slow') }}",
+        }
+    )
     release()
     command = [sys.executable, "-m", "dbt.cli.main", "build", "--project-dir", str(project.root),
                "--profiles-dir", str(project.root), "--log-path", str(project.root / "logs")]  # fmt: skip
@@ -191,10 +199,49 @@ def test_a_run_that_was_killed_is_finished_by_the_next_command(project: Project)
                 break
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=60)
+    return runs(project)[-1]
+
+
+@pytest.mark.parametrize("command", ["test", "gc"])
+def test_a_run_that_was_killed_is_finished_by_what_is_no_run_too(project: Project, command: str) -> None:
+    """The next command, whatever it is, but those that only read: they say what there is to say."""
+    run_id = killed(project)
+    code, problems = verify(project)
+    assert code == 1 and problems == [
+        f"run {run_id} has not come to its end: if it was killed, the next dbt command that runs nodes,"
+        " or `cdme gc`, finishes its ledger"
+    ]
+    where = ["--project-dir", str(project.root), "--profiles-dir", str(project.root)]
+    said = CliRunner().invoke(cli, ["ledger", *where])
+    assert said.exit_code == 0 and "RUNNING; if it was killed" in said.stdout
+    if command == "test":
+        assert f"run {run_id} was interrupted: its ledger is finished" in project.dbt("test").log
+    else:
+        release()
+        done = CliRunner().invoke(cli, ["gc", *where, "--output", "json"])
+        assert json.loads(done.stdout)["finished"] == [run_id]
+    assert ledger(project)["run_id"] == run_id and ledger(project)["status"] == "INTERRUPTED"
+    assert states(project)["slow"] == "interrupted" and verify(project) == (0, [])
+    project.dbt("test")
+    assert runs(project) == [run_id] and verify(project) == (0, [])
+
+
+def test_the_file_of_a_run_that_was_killed_before_it_wrote_it_is_written(project: Project) -> None:
+    project.write({"raw.csv": FILES["raw.csv"]}).dbt("seed")
+    first = ledger(project)
+    shutil.rmtree(project.root / "target/cdme" / first["run_id"])
+    (project.root / "target/cdme/ledger.json").unlink()
+    project.dbt("seed")
+    assert json.loads((project.root / "target/cdme" / first["run_id"] / "ledger.json").read_text()) == first
+    assert ledger(project)["run_id"] != first["run_id"]
+
+
+def test_a_run_that_was_killed_is_finished_by_the_next_run(project: Project) -> None:
+    run_id = killed(project)
     project.dbt("run", "--select", "a")
-    killed, second = runs(project)
-    found = json.loads((project.root / "target/cdme" / killed / "ledger.json").read_text())
-    assert found["status"] == "INTERRUPTED" and found["run_id"] == killed
+    second = runs(project)[-1]
+    found = json.loads((project.root / "target/cdme" / run_id / "ledger.json").read_text())
+    assert found["status"] == "INTERRUPTED" and found["run_id"] == run_id
     by_name = {n["node"].split(".")[2]: n["state"] for n in found["nodes"]}
     assert (by_name["a"], by_name["slow"], by_name["z"]) == ("committed", "interrupted", "interrupted")
     statuses = {(e["model"], e["input"]): e["status"] for e in found["edges"]}
