@@ -101,7 +101,8 @@ def announce(report: Report, most: int = SHOWN) -> Iterator[tuple[str, str]]:
     listed = [f for f in report.counted if f not in refused]
     listed.sort(key=lambda f: f.severity != "error")
     for finding in listed[:most]:
-        yield finding.severity, _line(finding)
+        remedy = f"; what to do: {finding.remedy}" if finding.remedy else ""
+        yield finding.severity, _line(finding) + remedy
     if len(listed) > most:
         yield "warn", f"{len(listed) - most} more findings: see `cdme validate`"
     if listed or report.suppressed:
