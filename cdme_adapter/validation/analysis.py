@@ -23,6 +23,7 @@ from cdme_adapter.validation.predicates import walk
 from cdme_adapter.validation.relations import Column, Relation, Shape
 from cdme_adapter.validation.select_facts import SelectFacts, read_select
 from cdme_adapter.validation.set_facts import SetFacts, union_output
+from cdme_adapter.validation.using_columns import settle_using
 
 Lookup = Callable[[str], Relation | None]
 Describe = Callable[[str], list[Column] | None]
@@ -113,6 +114,7 @@ def analyse(
             identify=False,
             quote_identifiers=False,
         )
+        settle_using(tree)
         scope = build_scope(tree)
     except (SqlglotError, RecursionError, KeyError, AttributeError, ValueError, TypeError) as error:
         why = str(error).split("\n", 1)[0] or type(error).__name__

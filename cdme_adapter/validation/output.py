@@ -10,10 +10,13 @@ from sqlglot import exp
 from cdme_adapter.validation.dependencies import Attr
 from cdme_adapter.validation.predicates import (
     ADDITIVE,
+    aggregates,
     attr,
     attrs,
     bare,
+    conjuncts,
     constant,
+    line_of,
     plain,
     walk,
 )
@@ -63,6 +66,8 @@ def _column(facts: SelectFacts, projection: exp.Expr) -> Column:
     where = plain(inner)
     through = _through(projection)
     origin = _origin(facts, through)
+    if isinstance(inner, exp.Subquery) and not facts.grouped:
+        return replace(_looked_up(facts, inner), name=name)
     measure = _measure(facts, inner) or (origin.measure if origin else None)
     repeat = None
     if not facts.grouped and through is not None:
@@ -74,6 +79,46 @@ def _column(facts: SelectFacts, projection: exp.Expr) -> Column:
         return Column(name, None, nulls, measure, repeat, literal=literal, surrogate=_given_out(inner))
     nulls = facts.nulls(where)
     return replace(origin, name=name, nulls=nulls, measure=measure, repeat=repeat)
+
+
+def _looked_up(facts: SelectFacts, subquery: exp.Subquery) -> Column:
+    """A scalar subquery: an aggregate in it is a measure per what ties it to the rows outside.
+
+    It is repeated where these rows are not one per such value; what it is tied by otherwise than by
+    equalities of columns is not judged.
+    """
+    unknown = Column("")
+    inner = subquery.unnest()
+    if not isinstance(inner, exp.Select) or inner.args.get("group") or len(inner.expressions) != 1:
+        return unknown
+    value = bare(inner.expressions[0])
+    found = aggregates(value) if value is not None else []
+    outside = {a for a in _all_attrs(inner) if a[0] in facts.sources}
+    tied = {a for part in conjuncts(inner.args.get("where")) for a in _tie(part, facts)}
+    if len(found) != 1 or not isinstance(found[0], ADDITIVE) or outside != tied or not facts.certain:
+        return unknown
+    measure = Measure(aggregate_kind(found[0]), tuple(sorted(name for _, name in tied)))
+    if facts.rows <= facts.strict.closure(tied):
+        return Column("", measure=measure)
+    by = facts.core()
+    if not by or not all(s.relation.keys_known for s in by):
+        return unknown
+    return Column("", measure=measure, repeat=Repeat("a subquery", by[0].alias, line_of(inner), True))
+
+
+def _all_attrs(query: exp.Expr) -> set[Attr]:
+    """Every attribute of a query, of what stands in it too."""
+    found = (c for c in walk(query, exp.Column, into=True) if not isinstance(c.this, exp.Star))
+    return {(c.text("table").lower(), c.name.lower()) for c in found}
+
+
+def _tie(part: exp.Expr, facts: SelectFacts) -> set[Attr]:
+    """What an equality ties to the rows outside a subquery."""
+    if not isinstance(part, (exp.EQ, exp.NullSafeEQ)):
+        return set()
+    sides = [plain(part.this), plain(part.expression)]
+    outside = {a for a in sides if a is not None and a[0] in facts.sources}
+    return outside if len(outside) == 1 and None not in sides else set()
 
 
 def _given_out(inner: exp.Expr | None) -> bool:
