@@ -1,10 +1,11 @@
 """``forget``: what the store keeps of a subject's records is erased; the counts stay as they are.
 
 Erased are the values: the keys of the records, of the records that were made of them alone, and what
-error records say that they took part in. A resolved error record whose sources are no longer kept, and
-that does not hold the key of the relation, may be anybody's: where it is downstream it is erased too.
-Ordinals and counts say nothing of a person and are what the equation of every run stands on; so they
-stay, and so does the chain of ledgers. The erasure itself is kept in ``cdme.forgotten``, without a value.
+error records say that they took part in. An error record of which nothing tells any more whose its
+sources were (anybodys.py) is erased where its values say so, or where it does not have them: it may be
+anybody's. Ordinals and counts say nothing of a person and are what the equation of every run stands on; so
+they stay, and so does the chain of ledgers. The erasure itself is kept in ``cdme.forgotten``, without a
+value.
 
 Erase the subject at its source too, before or after: the next run reads what is there.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cdme_adapter.lineage.anybodys import Told, asked_columns, downstream, values_of
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.evidence import evidence_of
 from cdme_adapter.lineage.rejected import member
@@ -52,6 +54,8 @@ class _Subject:
     def __init__(self, ctx: Context, scratch: Scratch, profiles_dir: Path | None) -> None:
         self.ctx, self.scratch = ctx, scratch
         self.opaque: set[str] = set()
+        self.told: set[int] = set()
+        """The generations of the relation of which it is known which records are the subject's."""
         personal = ctx.masking.of
         self.pseudonyms = Pseudonyms(personal, read_secret(profiles_dir), True)
         self.records = scratch.name()
@@ -76,7 +80,13 @@ class _Subject:
         node = self.ctx.graph.node(relation, generation.id)
         if self.ctx.stale(node) is not True:
             self._do(f"INSERT INTO {self.records} SELECT {generation.id}, ord FROM {asked}")
-        self._read_keys(table, generation, asked)
+            self.told.add(generation.id)
+        if self._read_keys(table, generation, asked):
+            self._read_kept_keys(table, generation, where)
+            self.told |= {
+                g.id for g in self.ctx.store.generations.values()
+                if g.relation == relation and g.key_columns == generation.key_columns
+            }  # fmt: skip
         for schema in self.ctx.store.schemas:
             self._do(
                 f"INSERT INTO {self.records} SELECT k.generation, k.ordinal FROM {schema}.store_keys k"
@@ -85,10 +95,11 @@ class _Subject:
             )
         return self._count(f"SELECT ord FROM {asked}")
 
-    def _read_keys(self, table: Table, generation: Generation, asked: str) -> None:
+    def _read_keys(self, table: Table, generation: Generation, asked: str) -> bool:
+        """Note the keys of these records; whether the relation has a key."""
         names = generation.key_columns
         if not names or any(table.column(name) is None for name in names):
-            return
+            return False
         if self.pseudonyms.keyed:
             self._do(self.pseudonyms.session())
         hidden = self.pseudonyms.hidden(generation.relation)
@@ -97,6 +108,27 @@ class _Subject:
             f"INSERT INTO {self.keys} SELECT json_object({pairs})::VARCHAR, json_object({pairs})"
             f" FROM {table.source} WHERE {table.ordinal} IN (SELECT ord FROM {asked})"
         )
+        return True
+
+    def _read_kept_keys(self, table: Table, generation: Generation, where: str) -> None:
+        """Note the keys of records that the relation has no more, where the predicate speaks of the key."""
+        names = {name.lower() for name in generation.key_columns}
+        wanted = asked_columns(where, table.columns)
+        if wanted is None or not {name.lower() for name in wanted} <= names - set(
+            self.pseudonyms.hidden(generation.relation)
+        ):
+            return
+        values = values_of((c for c in table.columns if c.name.lower() in names), "k.key::JSON")
+        for schema in self.ctx.store.schemas:
+            kept = (
+                f"SELECT k.key AS __cdme_key, {values} FROM {schema}.store_keys k JOIN"
+                f" {schema}.store_generations g USING (generation)"
+                f" WHERE g.relation = {literal(generation.relation)}"
+            )
+            self._do(
+                f"INSERT INTO {self.keys} SELECT DISTINCT __cdme_key, __cdme_key::JSON FROM ({kept}) AS r"
+                f" WHERE TRY({where}\n)"
+            )
 
     def follow(self) -> None:
         """The records downstream that were made of the subject's alone."""
@@ -151,20 +183,30 @@ class _Subject:
 
     def rejected(self, relation: str, generation: Generation, where: str) -> str:
         """A temporary table (schema, generation, reject) of the records of a relation that never got into
-        its table and that the predicate names, as far as it speaks of values that are kept."""
+        its table, and of those of which nothing tells whose sources they had, that the predicate names, as
+        far as it speaks of values that are kept."""
         import duckdb
 
         table = self.ctx.need_table(generation)
-        values = ", ".join(
-            f"TRY_CAST(x.record->>{literal(member(c.name))} AS {c.type}) AS {quote(c.name)}"
-            for c in table.columns
-        )
+        values = values_of(table.columns, "x.record")
         found = self.scratch.name()
         self._do(f"CREATE TEMP TABLE {found} (schema VARCHAR, generation BIGINT, reject BIGINT)")
         for schema in self.ctx.store.schemas:
+            its = f"x.model = {literal(relation)}"
+            wanted = asked_columns(where, table.columns)
+            for model, made in Told(self.ctx, relation, self.told).unsure(schema).items():
+                some = f"x.model = {literal(model)} AND x.generation IN ({', '.join(map(str, made))})"
+                has = [f"json_exists(x.record, {literal(member(name))})" for name in wanted or ()]
+                hidden = {name.lower() for name in wanted or ()} & set(self.pseudonyms.hidden(model))
+                lacks = "TRUE" if wanted is None or hidden else f"NOT ({' AND '.join(has) or 'TRUE'})"
+                self._do(
+                    f"INSERT INTO {found} SELECT {literal(schema)}, x.generation, x.reject FROM"
+                    f" {schema}.store_rejects AS x WHERE {some} AND {lacks}"
+                )
+                its += f" OR ({some})"
             rows = (
                 f"SELECT x.generation AS __cdme_generation, x.reject AS __cdme_reject, {values}"
-                f" FROM {schema}.store_rejects AS x WHERE x.model = {literal(relation)}"
+                f" FROM {schema}.store_rejects AS x WHERE {its}"
             )
             for test in (f"TRY({where}\n)", f"({where}\n)"):  # TRY takes no subquery
                 try:
@@ -200,7 +242,8 @@ class _Subject:
             )
             parts.append(f"SELECT generation, reject FROM {named} WHERE schema = {literal(schema)}")
             unsure = f"x.resolved_run_id IS NOT NULL AND {self._nobodys(schema, relation)}"
-            test = f"(generation, reject) IN ({' UNION '.join(parts)}) OR EXISTS ({same}) OR ({unsure})"
+            any_of = f"(generation, reject) IN ({' UNION '.join(parts)}) OR EXISTS ({same}) OR ({unsure})"
+            test = f"({any_of}) AND NOT starts_with(x.record_hash, 'forgotten:')"
             gone += self._count(f"SELECT 1 FROM {schema}.store_rejects AS x WHERE {test}")
             self._do(
                 f"UPDATE {schema}.store_rejects AS x SET record = '{{\"forgotten\":true}}',"
@@ -212,12 +255,7 @@ class _Subject:
     def _nobodys(self, schema: str, relation: str) -> str:
         """A condition: a record downstream of the relation of which nothing tells whose it was, for its
         sources are no longer kept and it does not hold the relation's key."""
-        below, found = [relation], {relation}
-        while below:
-            one = below.pop()
-            new = {n.id for n in self.ctx.manifest.nodes.values() if one in n.parents} - found
-            found |= new
-            below += new
+        found = downstream(self.ctx, relation)
         generation = self.ctx.store.latest_generation(relation)
         names = generation.key_columns if generation is not None else ()
         keyed = [f"json_exists(x.record, {literal(member(name))})" for name in names]

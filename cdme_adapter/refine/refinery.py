@@ -16,6 +16,7 @@ from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Columns, columns_of, literal, quote
 from cdme_adapter.errors import CdmeError, Finding, Place
 from cdme_adapter.nodes import NodeInfo, Nodes
+from cdme_adapter.pseudonyms import LEFT_OUT
 from cdme_adapter.refine.checks import Check, bind
 from cdme_adapter.refine.declared import checks_of, late_parents, skipped_tests
 from cdme_adapter.refine.emission import EMITTED, ORDINAL, Emission
@@ -202,6 +203,8 @@ class Refinery:
         if not keys or any(key.lower() not in there for key in keys):
             return "FALSE"
         hidden = self.hidden()
+        if any(literal(LEFT_OUT) in hidden.get(key.lower(), "") for key in keys):
+            return "FALSE"  # all of them are alike
         then = ", ".join(f"record->>{literal(there[key.lower()])}" for key in keys)
         now = ", ".join(hidden.get(key.lower()) or f"{quote(there[key.lower()])}::VARCHAR" for key in keys)
         judged = [f"temp.{EMITTED}"]

@@ -169,3 +169,71 @@ def test_what_may_be_anybodys_is_forgotten_too(tmp_path: Path) -> None:
         cli, ["forget", "people", "--where", "nope = 1", "--project-dir", root, "--profiles-dir", root]
     )
     assert wrong.exit_code == 2 and "BAD_PREDICATE" in wrong.output
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_subject_that_only_an_earlier_run_saw_is_forgotten(tmp_path: Path, keyed: bool) -> None:
+    """Of what an incremental model once rejected the source is gone, here and in the source itself: by its
+    own values, or by the key, it is Bob's; what has neither may be his. Cyd's stays where that is told."""
+    key = "'key': 'email', " if keyed else ""
+    config = f"materialized='incremental', meta={{'cdme': {{{key}'refine': {REFINE[:1]!r}}}}}"
+    project = Project(tmp_path / "shop").write(
+        {
+            "people.csv": PEOPLE,
+            "m.yml": "{version: 2, seeds: [{name: people, config: {meta: {cdme: {key: email}}}}]}"
+            if keyed
+            else "version: 2",
+            "whole.sql": f"{{{{ config({config}) }}}} select email, name, age from {{{{ ref('people') }}}}",
+            "parts.sql": f"{{{{ config({config.replace(key, '')}) }}}} select name, age"
+            " from {{ ref('people') }}",
+        }
+    )
+    project.dbt("build")
+    project.write({"people.csv": "email,name,age\neve@x.org,Eve Secretname,-1\ndan@x.org,Dan,3\n"})
+    project.dbt("build")
+    before = project.sql("SELECT * FROM cdme.ledger ORDER BY ALL")
+    assert "bob@x.org" in stored(project) and "Bob Secretname" in stored(project)
+    root = str(project.root)
+    done = CliRunner().invoke(
+        cli,
+        ["forget", "people", "--where", "email = 'bob@x.org'", "--project-dir", root,
+         "--profiles-dir", root],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    kept = stored(project)
+    assert "bob" not in kept.lower()
+    names = project.sql("SELECT model, record->>'name' FROM cdme.errors ORDER BY ALL")
+    cyd, eve = "Cyd Secretname", "Eve Secretname"
+    told = [cyd] if keyed else [None]  # without a key its source may be anybody's
+    parts = sorted([eve, None, *told], key=lambda n: (n is None, n))
+    assert names == [
+        *(("model.shop.parts", name) for name in parts),
+        *(("model.shop.whole", name) for name in (cyd, eve, None)),
+    ]
+    assert project.sql("SELECT * FROM cdme.ledger ORDER BY ALL") == before
+    with open_questions(root, root) as asked:
+        assert asked.verify_ledger()["verdict"] == "exact"
+        verdicts = {e["verdict"] for e in asked.reconcile(["model.shop.whole"], sample=3)["edges"]}
+    assert "violation" not in verdicts
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_a_personal_key_tells_what_was_judged_again(tmp_path: Path, keyed: bool) -> None:
+    """Hashed it does; left out it is the same for all, so that nothing is said to have been judged."""
+    config = (
+        f"materialized='incremental', unique_key='email', meta={{'cdme': {{'refine': {REFINE[:1]!r}}}}}"
+    )
+    project = Project(tmp_path / "shop").write(
+        {
+            "people.csv": PEOPLE,
+            "m.yml": "{version: 2, seeds: [{name: people, config: {meta: {cdme: {pii: email}}}}]}",
+            "merged.sql": f"{{{{ config({config}) }}}} select email, age from {{{{ ref('people') }}}}",
+        }
+    )
+    if keyed:
+        (project.root / "cdme_pii.key").write_text("sesame and a long tail\n")
+    project.dbt("build")
+    project.write({"people.csv": "email,name,age\nbob@x.org,Bob Secretname,4\n"})
+    project.dbt("build")
+    ages = project.sql("SELECT record->>'age' FROM cdme.errors ORDER BY 1")
+    assert ages == ([("-5",)] if keyed else [("-4",), ("-5",)])
