@@ -51,17 +51,8 @@ def _join_all(facts: SelectFacts, joining: Joining) -> bool:
 
 def _filtered(facts: SelectFacts, joining: Joining, rows: float | None) -> float | None:
     for term, expression, value in pins(facts):
-        source = facts.sources.get(term[0])
-        if rows is None or source is None or term in joining.credited:
-            continue
-        sql = stored(source.relation, expression)
-        known = joining.catalog.weights(base_of(source.relation), [sql]) if sql is not None else None
-        where = attr(expression)
-        distinct = distinct_of(facts, where) if where else None
-        if known is not None and known.rows:
-            rows *= known.only(0, text_of(value)).rows / known.rows
-        elif distinct:
-            rows /= distinct
+        if rows is not None and term[0] in facts.sources:
+            rows *= joining.share(term, expression, text_of(value))
     return rows
 
 

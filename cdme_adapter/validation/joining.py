@@ -82,12 +82,18 @@ class Joining:
         return pair
 
     def _by_size(self, count: float, equal: Sequence[tuple[Term, Term]]) -> float:
-        """The textbook's estimate: of all pairs of rows, one in max(distinct) for each equality."""
-        result = self.rows * count
-        for pair in equal:
-            known = [d for d in (self._distinct(one) for one in pair) if d]
-            result /= max(known) if known else max(min(self.rows, count), 1)
-        return result
+        """The textbook's estimate: of all pairs of rows, one in max(values) on either side.
+
+        A side has no more values of several columns than it has rows: columns that say the same are
+        not taken for independent.
+        """
+        least, result = max(min(self.rows, count), 1.0), self.rows * count
+        left, right = 1.0, 1.0
+        for theirs, mine in equal:
+            one, other = self._distinct(theirs), self._distinct(mine)
+            left *= one or other or least
+            right *= other or one or least
+        return result / max(min(left, self.rows), min(right, count), 1.0) if equal else result
 
     def _distinct(self, one: Term) -> int | None:
         where = attr(self._expression(one))
@@ -142,6 +148,36 @@ class Joining:
 
     def _class(self, one: Term) -> dict[Term, exp.Expr]:
         return next((known for known in self._same if one in known), {})
+
+    def share(self, one: Term, expression: exp.Expr, constant: str | None) -> float:
+        """What a filter of a term to a constant keeps, once for all terms that are equal.
+
+        Of sources that meet on it the product tells; a key that is looked up tells nothing of its readers.
+        """
+        together = {one: expression} | self._class(one)
+        if self.credited & together.keys():
+            return 1.0
+        self.credited |= together.keys()
+        told: list[Weights] = []
+        even_shares, single = [], 1.0
+        for term_, part in together.items():
+            source = self.facts.sources.get(term_[0])
+            if source is None:
+                continue
+            if _unique(source, [part]):
+                single = min(single, 1 / max(source.relation.rows or 1, 1))
+                continue
+            sql = stored(source.relation, part)
+            known = self.catalog.weights(base_of(source.relation), [sql]) if sql is not None else None
+            where = attr(part)
+            distinct = distinct_of(self.facts, where) if where else None
+            if known is not None and known.rows:
+                told.append(known)
+            elif distinct:
+                even_shares.append(1 / distinct)
+        if told and (both := _product(told)).rows:
+            return both.only(0, constant).rows / both.rows
+        return max(even_shares, default=single)
 
     def _weights(self, source: Source, key: Sequence[Term]) -> Weights | None:
         parts = [self._expression(one) for one in key]

@@ -109,6 +109,16 @@ NEAR: dict[str, dict[str, Any]] = {
     "a filter to another key of a join": {
         "m": "select a.id from {orders} a join {visits} v on v.customer = a.customer where v.customer = 403"
     },
+    "a filter to the skewed key, of what is looked up": {
+        "m": "select o.id from {orders} o left join {customers} c on c.id = o.customer where c.id = 1"
+    },
+    "a filter to the skewed key of a join, of what is looked up": {
+        "m": "select o.id from {orders} o join {visits} v on v.customer = o.customer "
+        "join {customers} c on c.id = o.customer where c.id = 1"
+    },
+    "a key and what it determines": {
+        "m": "select a.id from {orders} a join {orders} b on a.id = b.id and a.customer = b.customer"
+    },
     "a union": {
         "m": "select id from {orders} union all "
         "select a.id from {orders} a join {visits} v using (customer)"
