@@ -274,7 +274,7 @@ class Refinery:
         if rejected:
             what = describe(emission, rejected - emission.rejected)
             found.append(
-                Finding("ERRORS", f"{rejected:,} records went to the error domain, {what}", "info",
+                Finding("ERRORS", f"{self.told}, {what}", "info",
                         self.node.id, self.place, "look at them with `cdme errors`")
             )  # fmt: skip
         return found

@@ -16,14 +16,16 @@ def describe(emission: Emission, of_inputs: int = 0) -> str:
     They are structural where every record that was emitted fails in the same way: then a column was
     renamed, a unit changed or the refinement is wrong, and looking at single records will not help.
     """
-    if of_inputs and not emission.rejected:
-        return f"data: {of_inputs:,} records of inputs were kept out or did not parse"
+    beside = f"{of_inputs:,} of inputs were kept out or did not parse" if of_inputs else ""
+    if beside and not emission.rejected:
+        return f"data: {beside}"
     counts = sorted(emission.counts().items(), key=lambda item: -item[1])
     told = ", ".join(f"{name} {count:,}" for name, count in counts[:5])
     alike = len(emission.masks) == 1 and emission.rejected == emission.emitted > 1
     if alike:
         return f"structural: all {emission.emitted:,} records fail the same way ({told})"
-    return f"data: {emission.rejected:,} of {emission.emitted:,} records fail ({told})"
+    more = f", {beside}" if beside else ""
+    return f"data: {emission.rejected:,} of {emission.emitted:,} records fail ({told}){more}"
 
 
 def judge_errors(

@@ -104,3 +104,10 @@ def test_another_checkout_gives_the_same_records(project: Project, tmp_path: Pat
     said = "SELECT model, record_hash, failure_type, input_key, record::VARCHAR FROM cdme.errors"
     mine = f"{said} WHERE split_part(model, '.', -1) IN ('raw', 'noted') ORDER BY ALL"
     assert other.sql(mine) == project.sql(mine)
+
+
+def test_the_message_tells_rows_from_lines(project: Project) -> None:
+    project.dbt("run", "--select", "noted")
+    (said,) = [f["message"] for f in project.file_ledger()["findings"] if f["code"] == "ERRORS"]
+    beside = "2 of inputs were kept out or did not parse"
+    assert said == f"3 error records, data: 1 of 3 records fail (positive 1), {beside}"
