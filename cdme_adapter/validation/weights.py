@@ -15,9 +15,9 @@ from typing import Any
 Key = tuple[Any, ...]
 HEADS = 1000
 """So many values are counted one by one."""
-WHOLE = 1_000_000
+WHOLE = 500_000
 """Tables of so many rows are counted as a whole; of larger ones blocks are, spread evenly."""
-BLOCKS, BLOCK = 64, 8192
+BLOCKS, BLOCK = 64, 4096
 _TELLING = 20
 _SPREAD = 4
 """A value of a sample that occurs less often, or in fewer blocks, is left to the rest."""
