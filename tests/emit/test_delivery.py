@@ -252,6 +252,10 @@ def test_another_transport(project: Project, monkeypatch: pytest.MonkeyPatch) ->
     ("Runtime Error in model m\n  Constraint Error: Duplicate key \"id: 5\"", False),
     ("Runtime Error in model m\n  Conversion Error: 'x' is no number\n LINE 1: see Binder Error:", False),
     ("something odd with 5", False),
+    ("Compilation Error in model m (m.sql)\n  got 5 of the table", False),
+    ("Compilation Error in model m (m.sql)\n  [OF_A_MACRO] got 5 of the table", False),
+    ("Compilation Error in model m (m.sql)\n  Model 'm' depends on a node named 'x'", True),
+    ("Runtime Error in model m\n  Invalid Input Error: [OF_A_MODEL] 5", False),
 ])  # fmt: skip
 def test_messages_that_may_hold_values_are_withheld(message: str, told: bool) -> None:
     said = public_message(message)
