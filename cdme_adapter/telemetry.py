@@ -66,7 +66,11 @@ def record_spans(ledger: Mapping[str, Any]) -> int:
     for node in timed:
         span = tracer.start_span(node["node"], context, start_time=_nanoseconds(node["started_at"]))
         span.set_attributes({"cdme.state": node["state"], **_attributes(node, ledger)})
+        if node["state"] in ("failed", "rejected"):
+            span.set_status(trace.Status(trace.StatusCode.ERROR))
         span.end(_nanoseconds(node["finished_at"]))
+    if ledger["status"] == "FAILED":
+        root.set_status(trace.Status(trace.StatusCode.ERROR))
     root.end(max(map(_nanoseconds, ends)))
     return len(timed) + 1
 

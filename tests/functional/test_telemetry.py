@@ -23,9 +23,13 @@ class Span(trace.NonRecordingSpan):
     def __init__(self, name: str, start: int, attributes: dict[str, Any]) -> None:
         super().__init__(trace.INVALID_SPAN_CONTEXT)
         self.name, self.start, self.attributes, self.ended = name, start, attributes, 0
+        self.failed = False
 
     def set_attributes(self, attributes: Any) -> None:
         self.attributes.update(attributes)
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self.failed = status.status_code is trace.StatusCode.ERROR
 
     def end(self, end_time: int | None = None) -> None:
         self.ended = end_time or 0
@@ -76,6 +80,16 @@ def test_counts_and_times_in_the_log_and_as_spans(
     assert span.attributes["cdme.inputs"] == ["seed.shop.raw"]
     assert span.attributes["cdme.filtered_counts"] == [3]
     assert span.attributes["cdme.settle_seconds"] == node["settle_seconds"]
+
+
+def test_what_failed_is_an_error_as_a_span(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = Provider()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    project.write(
+        {**FILES, "b.sql": "{{ config(materialized='table') }} select error('no') from {{ ref('a') }}"}
+    )
+    project.dbt("build", ok=False)
+    assert {span.name for span in provider.spans if span.failed} == {"cdme build", "model.shop.b"}
 
 
 def test_without_a_provider_nothing_is_recorded() -> None:
