@@ -78,8 +78,8 @@ def _measured(folder: Path) -> dict[str, float]:
     con.execute("DELETE FROM cdme.store_outbox")
     sqlglot.parse_one("SELECT 1", dialect="duckdb")  # which a run has loaded for its own sake
 
-    def execute(sql: str) -> list[Any]:
-        return con.execute(sql).fetchall()
+    def execute(sql: str, values: Any = None) -> list[Any]:
+        return con.execute(sql, values).fetchall()
 
     spent = dict.fromkeys(PARTS, 0.0)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -124,12 +124,12 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
         result = cursor.execute(sql)
         return list(result.fetchall())
 
-    def _cdme_side_execute(self, sql: str) -> list[Row]:
+    def _cdme_side_execute(self, sql: str, values: Sequence[Any] | None = None) -> list[Row]:
         """Run on a connection of CDME's own, committed at once."""
         with self._cdme_side_lock:
             if self._cdme_side is None:
                 self._cdme_side = self.connections.env().handle()
-            return list(self._cdme_side.cursor().execute(sql).fetchall())
+            return list(self._cdme_side.cursor().execute(sql, values).fetchall())
 
     # -- run -------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from cdme_adapter.config import parse_config
 from cdme_adapter.emit.switch import is_configured
-from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.base import Binding, Execute
 from cdme_adapter.errors import Place
 from cdme_adapter.nodes import Outcome, as_text
 from cdme_adapter.store.chain import chained_schemas
@@ -60,7 +60,7 @@ class Early:
 class Teller:
     """Tells what runs did, from a database's outbox."""
 
-    execute: Execute
+    execute: Binding
     database: str
     manifest: Any
     root: str

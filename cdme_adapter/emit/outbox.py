@@ -10,21 +10,24 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.base import Binding, Execute
 from cdme_adapter.engines.rows import literal
 
 Waiting = list[tuple[int, str]]
 """Positions and texts, in order."""
 
 
-def put(execute: Execute, schema: str, run_id: str, events: Sequence[str]) -> int:
+def put(execute: Binding, schema: str, run_id: str, events: Sequence[str]) -> int:
     """Keep the events of a run that has ended behind those that wait, once; how many were kept."""
     run = literal(run_id)
     if not events or execute(f"SELECT 1 FROM {schema}.store_outbox WHERE run_id = {run} LIMIT 1"):
         return 0
     last = int(execute(f"SELECT coalesce(max(position), 0) FROM {schema}.store_outbox")[0][0])
-    rows = (f"({run}, {position}, {literal(text)}, NULL)" for position, text in enumerate(events, last + 1))
-    execute(f"INSERT INTO {schema}.store_outbox VALUES {', '.join(rows)}")
+    positions = f"unnest(range({last + 1}, {last + 1 + len(events)}))"
+    execute(
+        f"INSERT INTO {schema}.store_outbox SELECT {run}, {positions}, unnest(?::VARCHAR[]), NULL",
+        [list(events)],
+    )
     return len(events)
 
 

@@ -16,7 +16,7 @@ from cdme_adapter.emit.events import Story
 from cdme_adapter.emit.facts import ProjectFacts
 from cdme_adapter.emit.remembered import Remembered
 from cdme_adapter.emit.texts import Printer
-from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.base import Binding, Execute
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Published:
 
 
 def keep_events(
-    execute: Execute, schema: str, ledgers: Sequence[Mapping[str, Any]],
+    execute: Binding, schema: str, ledgers: Sequence[Mapping[str, Any]],
     facts: Callable[[], ProjectFacts], schemas: str = "", run_id: str = "",
 ) -> int:  # fmt: skip
     """Build the events of ledgers and put them into the outbox; how many.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdme_adapter.emit.catalog import Catalog, Relation
-from cdme_adapter.engines.base import Execute
+from cdme_adapter.engines.base import Binding, Execute
 from cdme_adapter.engines.rows import literal
 
 Facet = dict[str, Any]
@@ -43,17 +43,20 @@ class Remembered:
         """Remember what was found; ``relations`` are those that the SQL and the facet name."""
         self._new[node] = (self._mark(sql, relations), relations, facet)
 
-    def write(self, execute: Execute, schema: str) -> None:
+    def write(self, execute: Binding, schema: str) -> None:
         """Keep what is new."""
         if not self._new:
             return
         nodes = ", ".join(literal(node) for node in self._new)
-        rows = ", ".join(
-            "(" + ", ".join(map(literal, (node, mark, json.dumps(relations), json.dumps(facet)))) + ")"
-            for node, (mark, relations, facet) in self._new.items()
-        )
-        clean = f"DELETE FROM {schema}.store_columns WHERE node IN ({nodes})"
-        execute(f"BEGIN;\n{clean};\nINSERT INTO {schema}.store_columns VALUES {rows};\nCOMMIT")
+        marks, relations, facets = zip(*self._new.values(), strict=True)
+        columns = [
+            list(self._new),
+            list(marks),
+            *([json.dumps(x) for x in xs] for xs in (relations, facets)),
+        ]
+        values = ", ".join(["unnest(?::VARCHAR[])"] * len(columns))
+        execute(f"DELETE FROM {schema}.store_columns WHERE node IN ({nodes})")
+        execute(f"INSERT INTO {schema}.store_columns SELECT {values}", columns)
 
     def _mark(self, sql: str, relations: list[Relation]) -> str:
         """A hash of all that the lineage depends on."""

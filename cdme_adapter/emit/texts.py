@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -42,20 +43,20 @@ class Printer:
         if self.client.filter_event(event) is None:
             return None
         found = {
-            "eventTime": json.dumps(event.eventTime),
-            "eventType": json.dumps(event.eventType.value) if event.eventType else None,
+            "eventTime": _quoted(event.eventTime),
+            "eventType": _quoted(event.eventType.value) if event.eventType else None,
             "inputs": self._datasets(event.inputs, "inputFacets"),
             "job": _object(
                 {
                     "facets": self._facets(job),
-                    "name": json.dumps(event.job.name),
-                    "namespace": json.dumps(event.job.namespace),
+                    "name": _quoted(event.job.name),
+                    "namespace": _quoted(event.job.namespace),
                 }
             ),
             "outputs": self._datasets(event.outputs, "outputFacets"),
-            "producer": json.dumps(event.producer),
-            "run": _object({"facets": self._facets(run), "runId": json.dumps(event.run.runId)}),
-            "schemaURL": json.dumps(event.schemaURL),
+            "producer": _quoted(event.producer),
+            "run": _object({"facets": self._facets(run), "runId": _quoted(event.run.runId)}),
+            "schemaURL": _quoted(event.schemaURL),
         }
         return _object(found)
 
@@ -67,8 +68,8 @@ class Printer:
             {
                 "facets": self._facets(dataset.facets or {}),
                 own: self._facets(getattr(dataset, own) or {}),
-                "name": json.dumps(dataset.name),
-                "namespace": json.dumps(dataset.namespace),
+                "name": _quoted(dataset.name),
+                "namespace": _quoted(dataset.namespace),
             }
         )
 
@@ -83,9 +84,14 @@ class Printer:
         return known[1]
 
 
+@functools.lru_cache(maxsize=10_000)
+def _quoted(value: str | None) -> str:
+    return json.dumps(value)
+
+
 def _object(parts: Mapping[str, str | None]) -> str:
     """A JSON object of the texts of its values, in the order of their names."""
-    known = [f"{json.dumps(name)}: {text}" for name, text in sorted(parts.items()) if text is not None]
+    known = [f"{_quoted(name)}: {text}" for name, text in sorted(parts.items()) if text is not None]
     return f"{{{', '.join(known)}}}"
 
 

@@ -21,8 +21,8 @@ def test_what_makes_it_worthless() -> None:
         "CREATE TABLE store_columns (node VARCHAR, mark VARCHAR, relations VARCHAR, lineage VARCHAR)"
     )
 
-    def execute(sql: str) -> list[Any]:
-        return con.execute(sql).fetchall()
+    def execute(sql: str, values: Any = None) -> list[Any]:
+        return con.execute(sql, values).fetchall()
 
     def over(columns: Any = None, path: str = "/x.duckdb") -> Remembered:
         made = Remembered(Catalog(execute, {**COLUMNS, **(columns or {})}, {"db": path}))
