@@ -44,6 +44,8 @@ def original_sql(ctx: Context, model: str, run_id: str) -> tuple[str | None, str
     if str(node.raw.get("language") or "sql") != "sql":
         return None, "it is not a SQL model"
     found = node.compiled
+    if not found and (node.raw.get("config") or {}).get("incremental_strategy") == "microbatch":
+        return None, "not_replayable: dbt compiles a microbatch model batch by batch, and keeps no text"
     if not found:
         return None, "its compiled SQL is not at hand (run `dbt compile`)"
     rows = ctx.store.rows(

@@ -247,7 +247,7 @@ class Store:
             return self
         self.schemas = self.schemas or find_schemas(self.con)
         check_version(self)
-        self.current = dict(self.rows(f"SELECT relation, generation FROM {self.table('store_current')}"))
+        self.current = _current(self)
         self.generations = {}
         for g in _generations(self):  # the store beside a relation knows more than its readers' does
             if g.id not in self.generations or g.store.startswith(f"{quote(g.database)}."):
@@ -359,6 +359,19 @@ def find_schemas(con: Connection) -> tuple[str, ...]:
             remedy="run `dbt build` with `type: cdme` in profiles.yml, then ask again",
         )
     return tuple(f"{quote(row[0])}.{quote(SCHEMA)}" for row in rows)
+
+
+def _current(store: Store) -> dict[str, int]:
+    """Which generation of each relation is in its table now.
+
+    Environments of one project may lie beside each other (``--defer`` to an attached production): then a
+    model is that of the database that was opened, and another's only where it has none.
+    """
+    opened = f"{quote(store.rows('SELECT current_database()')[0][0])}.{quote(SCHEMA)}"
+    found: dict[str, int] = {}
+    for schema in sorted(store.schemas, key=lambda name: name == opened):
+        found.update(store.rows(f"SELECT relation, generation FROM {schema}.store_current"))
+    return found
 
 
 def check_version(store: Store) -> None:

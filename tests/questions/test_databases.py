@@ -47,6 +47,28 @@ def test_a_trace_and_an_explanation_go_across(tmp_path: Path) -> None:
         assert len(questions.context().store.schemas) == 2
 
 
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_of_two_environments_the_opened_one_answers(tmp_path: Path, name: str) -> None:
+    """Production attached beside development, as ``--defer`` has it: one model, two tables."""
+    for place, least in ((name, 2), ("dev", 3)):
+        world = World(duckdb.connect(str(tmp_path / f"{place}.duckdb")), place, numbers=100 * least)
+        world.relation(SRC, "SELECT i AS id FROM range(4) r(i)")
+        world.relation(A, f"SELECT * FROM src WHERE id >= {least}", parents=[SRC])
+        world.edge(A, SRC, [(o, i) for o, i in enumerate(range(least, 4))])
+        world.con.close()
+    attach = (Attachment(str(tmp_path / f"{name}.duckdb"), name),)
+    project = Project(
+        tmp_path, "p", tmp_path / "target", str(tmp_path / "dev.duckdb"), "dev", attach=attach
+    )
+
+    from cdme_adapter.lineage.api import Questions
+
+    with Questions(connect(project), frozen=True) as questions:
+        answer = questions.trace("a")
+        assert rows(entries(answer)[SRC, "direct"]) == [3]
+        assert answer["count"] == 1
+
+
 def test_a_file_alone_finds_the_others_beside_it(tmp_path: Path) -> None:
     """By their names in the manifest; elsewhere they are attached by hand."""
     two_databases(tmp_path)
