@@ -58,10 +58,14 @@ class Pseudonyms:
 
     def sql(self, column: str) -> str:
         """What is stored for the value of a column; NULL stays NULL."""
+        return self.of_value(quote(column))
+
+    def of_value(self, value: str) -> str:
+        """The same for the SQL of a value."""
         if not self.keyed:
-            return f"CASE WHEN {quote(column)} IS NOT NULL THEN {literal(LEFT_OUT)} END"
+            return f"CASE WHEN {value} IS NOT NULL THEN {literal(LEFT_OUT)} END"
         secret = f"getvariable({literal(_SESSION)})"
-        return f"'pii:' || left(sha256({secret} || sha256({secret} || {quote(column)}::VARCHAR)), 32)"
+        return f"'pii:' || left(sha256({secret} || sha256({secret} || {value}::VARCHAR)), 32)"
 
     def redacted(self, message: str) -> str:
         """An engine's message without the values that it quotes: these may be anybody's.

@@ -8,7 +8,7 @@ have them it may be anybody's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
@@ -17,6 +17,7 @@ from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.rejected import member
 from cdme_adapter.lineage.values import Column
 from cdme_adapter.provenance import Exactness, Role
+from cdme_adapter.pseudonyms import Pseudonyms
 from cdme_adapter.store.reader import literal, quote
 
 
@@ -33,11 +34,39 @@ def asked_columns(where: str, columns: Iterable[Column]) -> frozenset[str] | Non
     return frozenset(names[name] for name in found)
 
 
-def values_of(columns: Iterable[Column], json: str) -> str:
-    """A SELECT list of the columns' values in a JSON object."""
+def values_of(columns: Iterable[Column], json: str, hidden: Collection[str] = ()) -> str:
+    """A SELECT list of the columns' values in a JSON object; of ``hidden`` ones, what stands for them."""
     return ", ".join(
-        f"TRY_CAST({json}->>{literal(member(c.name))} AS {c.type}) AS {quote(c.name)}" for c in columns
+        f"TRY_CAST({json}->>{literal(member(c.name))} AS"
+        f" {'VARCHAR' if c.name.lower() in hidden else c.type}) AS {quote(c.name)}"
+        for c in columns
     )
+
+
+def over_hashes(
+    where: str, columns: Iterable[Column], hidden: Collection[str], names: Pseudonyms
+) -> str | None:
+    """A predicate over what stands for personal values: equal values have equal hashes. None where it asks
+    for more of a hidden column than whether it equals a value, or is NULL."""
+    kinds = {c.name.lower(): c.type for c in columns}
+    try:
+        tree = parse_one(where, read="duckdb")
+    except SqlglotError:
+        return None
+    for column in list(tree.find_all(exp.Column)):
+        if column.name.lower() not in hidden:
+            continue
+        asks = column.parent
+        if isinstance(asks, exp.Is) and isinstance(asks.expression, exp.Null):
+            continue
+        values = [asks.expression] if isinstance(asks, exp.EQ) and asks.this is column else []
+        values = asks.expressions if isinstance(asks, exp.In) and asks.this is column else values
+        if not names.keyed or not values or not all(isinstance(v, exp.Literal) for v in values):
+            return None
+        for value in values:
+            typed = f"CAST({value.sql('duckdb')} AS {kinds[column.name.lower()]})"
+            value.replace(parse_one(names.of_value(typed), read="duckdb"))
+    return tree.sql("duckdb")
 
 
 def downstream(ctx: Context, relation: str) -> frozenset[str]:

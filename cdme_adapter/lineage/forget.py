@@ -15,14 +15,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cdme_adapter.lineage.anybodys import Told, asked_columns, downstream, values_of
+from cdme_adapter.lineage.anybodys import Told, asked_columns, downstream, over_hashes, values_of
 from cdme_adapter.lineage.context import Context
 from cdme_adapter.lineage.evidence import evidence_of
 from cdme_adapter.lineage.rejected import member
+from cdme_adapter.lineage.rejects import NOT_PARSED
 from cdme_adapter.lineage.relations import Table, select_ordinals
 from cdme_adapter.lineage.scratch import Scratch
 from cdme_adapter.provenance import Exactness, Role
-from cdme_adapter.pseudonyms import Pseudonyms, read_secret
+from cdme_adapter.pseudonyms import LEFT_OUT, Pseudonyms, read_secret
 from cdme_adapter.store.reader import Generation, literal, quote
 from cdme_adapter.store.rejects import chains_of, routed_by
 
@@ -54,14 +55,18 @@ class _Subject:
     def __init__(self, ctx: Context, scratch: Scratch, profiles_dir: Path | None) -> None:
         self.ctx, self.scratch = ctx, scratch
         self.opaque: set[str] = set()
+        self.present: set[int] = set()
+        """The generation of the relation whose records are there to be asked."""
         self.told: set[int] = set()
-        """The generations of the relation of which it is known which records are the subject's."""
+        """Those of which it is known which records are the subject's: it, and those with the same key."""
         personal = ctx.masking.of
         self.pseudonyms = Pseudonyms(personal, read_secret(profiles_dir), True)
         self.records = scratch.name()
         self.keys = scratch.name()
         self._do(f"CREATE TEMP TABLE {self.records} (generation BIGINT, ord BIGINT)")
         self._do(f"CREATE TEMP TABLE {self.keys} (key VARCHAR, said JSON)")
+        if self.pseudonyms.keyed:
+            self._do(self.pseudonyms.session())
 
     def _do(self, sql: str) -> list[Any]:
         return list(self.ctx.store.con.execute(sql).fetchall())
@@ -80,7 +85,8 @@ class _Subject:
         node = self.ctx.graph.node(relation, generation.id)
         if self.ctx.stale(node) is not True:
             self._do(f"INSERT INTO {self.records} SELECT {generation.id}, ord FROM {asked}")
-            self.told.add(generation.id)
+            self.present.add(generation.id)
+        self.told |= self.present
         if self._read_keys(table, generation, asked):
             self._read_kept_keys(table, generation, where)
             self.told |= {
@@ -100,8 +106,6 @@ class _Subject:
         names = generation.key_columns
         if not names or any(table.column(name) is None for name in names):
             return False
-        if self.pseudonyms.keyed:
-            self._do(self.pseudonyms.session())
         hidden = self.pseudonyms.hidden(generation.relation)
         pairs = ", ".join(f"{literal(n)}, {hidden.get(n.lower()) or quote(n)}" for n in names)
         self._do(
@@ -183,41 +187,58 @@ class _Subject:
 
     def rejected(self, relation: str, generation: Generation, where: str) -> str:
         """A temporary table (schema, generation, reject) of the records of a relation that never got into
-        its table, and of those of which nothing tells whose sources they had, that the predicate names, as
-        far as it speaks of values that are kept."""
-        import duckdb
-
+        its table, and of those of earlier runs downstream, that the predicate names by the values that are
+        kept of them; and of those of which nothing tells whose sources they had."""
         table = self.ctx.need_table(generation)
-        values = values_of(table.columns, "x.record")
+        wanted = asked_columns(where, table.columns)
+        has = [f"json_exists(x.record, {literal(member(name))})" for name in wanted or ()]
+        whole = " AND ".join(has) or "TRUE"
         found = self.scratch.name()
         self._do(f"CREATE TEMP TABLE {found} (schema VARCHAR, generation BIGINT, reject BIGINT)")
+        below = downstream(self.ctx, relation)
         for schema in self.ctx.store.schemas:
-            its = f"x.model = {literal(relation)}"
-            wanted = asked_columns(where, table.columns)
+            into = f"INSERT INTO {found} SELECT {literal(schema)}, x.generation, x.reject FROM"
+            rows = f"{schema}.store_rejects AS x WHERE"
+            gone = f"x.generation NOT IN (SELECT generation FROM {schema}.store_reject_edges)"
+            lines = f"x.failure_type = {literal(NOT_PARSED)} AND x.record->>'text' <> {literal(LEFT_OUT)}"
+            self._do(f"{into} {rows} x.model = {literal(relation)} AND {lines}")
+            earlier = Told(self.ctx, relation, self.present).unsure(schema)
+            for model in sorted(below):
+                some = [f"x.generation IN ({', '.join(map(str, earlier.get(model) or [-1]))})", gone]
+                some += ["TRUE"] if model == relation else []
+                mine = f"{rows} x.model = {literal(model)} AND ({' OR '.join(some)}) AND {whole}"
+                self._name(f"INSERT INTO {found} SELECT {literal(schema)}", mine, where, table, model)
             for model, made in Told(self.ctx, relation, self.told).unsure(schema).items():
-                some = f"x.model = {literal(model)} AND x.generation IN ({', '.join(map(str, made))})"
-                has = [f"json_exists(x.record, {literal(member(name))})" for name in wanted or ()]
-                hidden = {name.lower() for name in wanted or ()} & set(self.pseudonyms.hidden(model))
-                lacks = "TRUE" if wanted is None or hidden else f"NOT ({' AND '.join(has) or 'TRUE'})"
-                self._do(
-                    f"INSERT INTO {found} SELECT {literal(schema)}, x.generation, x.reject FROM"
-                    f" {schema}.store_rejects AS x WHERE {some} AND {lacks}"
-                )
-                its += f" OR ({some})"
-            rows = (
-                f"SELECT x.generation AS __cdme_generation, x.reject AS __cdme_reject, {values}"
-                f" FROM {schema}.store_rejects AS x WHERE {its}"
-            )
-            for test in (f"TRY({where}\n)", f"({where}\n)"):  # TRY takes no subquery
-                try:
-                    self._do(
-                        f"INSERT INTO {found} SELECT {literal(schema)}, __cdme_generation, __cdme_reject"
-                        f" FROM ({rows}) AS r WHERE {test}"
-                    )
-                    break
-                except duckdb.Error:  # it asks for what a rejected record has not, such as a row id
-                    continue
+                test = self._over(where, table, model) if wanted is not None else None
+                lacks = f"NOT ({whole})" if test is not None else "TRUE"
+                some_of = f"x.model = {literal(model)} AND x.generation IN ({', '.join(map(str, made))})"
+                self._do(f"{into} {rows} {some_of} AND {lacks}")
         return found
+
+    def _over(self, where: str, table: Table, model: str) -> str | None:
+        """The predicate over a model's error records; None where it cannot be asked of what is kept."""
+        hidden = self.pseudonyms.hidden(model)
+        return over_hashes(where, table.columns, hidden, self.pseudonyms) if hidden else where
+
+    def _name(self, into: str, rows: str, where: str, table: Table, model: str) -> None:
+        """Take in the error records that the predicate names."""
+        import duckdb
+
+        test = self._over(where, table, model)
+        if test is None:
+            return
+        values = values_of(table.columns, "x.record", self.pseudonyms.hidden(model))
+        inner = f"SELECT x.generation AS __cdme_generation, x.reject AS __cdme_reject, {values} FROM {rows}"
+        assert isinstance(self.ctx.store.con, duckdb.DuckDBPyConnection)
+        aside = self.ctx.store.con.cursor()
+        for tried in (f"TRY({test}\n)", f"({test}\n)"):  # TRY takes no subquery
+            chosen = f"({inner}) AS r WHERE {tried}"
+            try:  # on a connection of its own: what does not bind aborts the transaction
+                aside.execute(f"EXPLAIN SELECT 1 FROM {chosen}")
+            except duckdb.Error:  # it asks for what a rejected record has not, such as a row id
+                continue
+            self._do(f"{into}, __cdme_generation, __cdme_reject FROM {chosen}")
+            break
 
     def erase_errors(self, relation: str, named: str) -> int:
         """Empty the error records that these records took part in, and those that are ``named``; how

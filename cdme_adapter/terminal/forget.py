@@ -40,6 +40,7 @@ def command(common: Common, relation: str, where: str) -> None:
     try:
         context = Questions(con, manifest).context()
         one = len(context.store.schemas) == 1  # a transaction writes to one database only
+        context.masking.relations()  # looks at relations that may not be there: not in the transaction
         if one:
             con.execute("BEGIN")
         answer = forget(context, relation, where, folder)

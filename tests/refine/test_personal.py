@@ -237,3 +237,47 @@ def test_a_personal_key_tells_what_was_judged_again(tmp_path: Path, keyed: bool)
     project.dbt("build")
     ages = project.sql("SELECT record->>'age' FROM cdme.errors ORDER BY 1")
     assert ages == ([("-5",)] if keyed else [("-4",), ("-5",)])
+
+
+def test_a_subject_is_found_by_hashes_and_by_any_predicate(tmp_path: Path) -> None:
+    """By what stands for a personal value; a key that is not the person's says nothing of what the present
+    records do not hold; lines that did not parse may be anybody's."""
+    config = f"materialized='incremental', meta={{'cdme': {{'refine': {REFINE[:1]!r}}}}}"
+    meta = "{pii: [email, name], key: n, cast: age}"
+    numbered = "".join(f"{n or 'n'},{line}\n" for n, line in enumerate(PEOPLE.splitlines()))
+    seed = "{version: 2, seeds: [{name: SEED, config: {column_types: {age: integer}, meta: {cdme: META}}}]}"
+    project = Project(tmp_path / "shop").write(
+        {
+            "people.csv": numbered + "4,bob@x.org,Bob Secretname,old\n",
+            "plain.csv": PEOPLE + "bob@x.org,Bob Secretname,old\n",
+            "p.yml": seed.replace("SEED", "people").replace("META", meta),
+            "q.yml": seed.replace("SEED", "plain").replace("META", "{cast: age}"),
+            "hashed.sql": f"{{{{ config({config}) }}}} select n, email, age from {{{{ ref('people') }}}}",
+        }
+    )  # fmt: skip
+    (project.root / "cdme_pii.key").write_text("sesame and a long tail\n")
+    project.dbt("build")
+    project.write({"people.csv": "n,email,name,age\n9,eve@x.org,Eve,-1\n"})
+    project.dbt("build", "--select", "people", "hashed")
+    root = str(project.root)
+
+    def forgotten(relation: str, where: str) -> None:
+        done = CliRunner().invoke(
+            cli, ["forget", relation, "--where", where, "--project-dir", root, "--profiles-dir", root]
+        )
+        assert done.exit_code == 0, done.output
+
+    def errors(name: str) -> list[str | None]:
+        found = "SELECT record->>'{0}' FROM cdme.errors WHERE model LIKE '%.{1}' ORDER BY 1 NULLS LAST"
+        return [row[0] for row in project.sql(found.format("age" if name == "hashed" else "text", name))]
+
+    assert errors("hashed") == ["-1", "-4", "-5"]
+    forgotten("people", "email = 'bob@x.org' and age < 0")
+    assert errors("hashed") == ["-1", "-5", None]
+    forgotten("people", "email in ('cyd@x.org', 'nobody') or email is null")
+    assert errors("hashed") == ["-1", None, None]
+    forgotten("people", "email in (select 'eve@x.org')")
+    assert errors("hashed") == [None, None, None]
+    assert errors("plain") == ["bob@x.org,Bob Secretname,old"]
+    forgotten("plain", "email like 'bob%'")
+    assert errors("plain") == [None] and "Bob Secretname" not in stored(project)
