@@ -167,8 +167,7 @@ class Joining:
             if _unique(source, [part]):
                 single = min(single, 1 / max(source.relation.rows or 1, 1))
                 continue
-            sql = stored(source.relation, part)
-            known = self.catalog.weights(base_of(source.relation), [sql]) if sql is not None else None
+            known = distribution(self.catalog, source.relation, [part])
             where = attr(part)
             distinct = distinct_of(self.facts, where) if where else None
             if known is not None and known.rows:
@@ -180,12 +179,10 @@ class Joining:
         return max(even_shares, default=single)
 
     def _weights(self, source: Source, key: Sequence[Term]) -> Weights | None:
-        parts = [self._expression(one) for one in key]
-        sql = [stored(source.relation, part) for part in parts if part is not None]
-        listed = [text for text in sql if text is not None]
-        if len(listed) != len(key) or source.relation.rows is None:
+        parts = [part for one in key if (part := self._expression(one)) is not None]
+        if len(parts) != len(key) or source.relation.rows is None:
             return None
-        found = self.catalog.weights(base_of(source.relation), listed)
+        found = distribution(self.catalog, source.relation, parts)
         return found.scaled(float(source.relation.rows)) if found is not None else None
 
     def _values(self, key: Sequence[Term], source: Source) -> float:
@@ -272,24 +269,37 @@ def base_of(relation: Relation) -> str:
     return relation.base or relation.name
 
 
-def stored(relation: Relation, expression: exp.Expr) -> str | None:
-    """An expression over a relation's columns as one over those of its stored table, as SQL."""
+def distribution(catalog: Catalog, relation: Relation, key: Sequence[exp.Expr]) -> Weights | None:
+    """How often each value of a key occurs: in the table whose rows a relation's are, else in its own."""
+    for table in dict.fromkeys((base_of(relation), relation.name)):
+        sql = [stored(relation, part, own=table == relation.name) for part in key]
+        listed = [text for text in sql if text is not None]
+        found = catalog.weights(table, listed) if len(listed) == len(sql) else None
+        if found is not None:
+            return found
+    return None
+
+
+def stored(relation: Relation, expression: exp.Expr, *, own: bool = False) -> str | None:
+    """An expression over a relation's columns as SQL over those of its base, or of its own table."""
     if next(walk(expression, *_UNASKED), None) is not None:
         return None
     if isinstance(expression, exp.Column):
-        return _stored_column(relation, expression.name)
+        return _stored_column(relation, expression.name, own)
     copy = exp.Paren(this=expression.copy())
     for column in list(walk(copy, exp.Column)):
-        text = _stored_column(relation, column.name)
+        text = _stored_column(relation, column.name, own)
         if text is None:
             return None
         column.replace(exp.Var(this=text))
     return str(copy.this.sql("duckdb"))
 
 
-def _stored_column(relation: Relation, name: str) -> str | None:
+def _stored_column(relation: Relation, name: str, own: bool) -> str | None:
     found = relation.column(name)
-    return None if found is None else found.stored if relation.base else _quoted(found.name)
+    if found is None:
+        return None
+    return found.stored if relation.base and not own else _quoted(found.name)
 
 
 def _quoted(name: str) -> str:

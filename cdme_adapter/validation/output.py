@@ -61,6 +61,21 @@ def _is_table_star(projection: exp.Expr) -> bool:
 
 
 def _column(facts: SelectFacts, projection: exp.Expr) -> Column:
+    column = _facts_of(facts, projection)
+    return column if column.personal or not _personal(facts, projection) else replace(column, personal=True)
+
+
+def _personal(facts: SelectFacts, projection: exp.Expr) -> bool:
+    """Whether it may hold a personal value: what a subquery finds is not looked into."""
+    if any(walk(projection, exp.Query)):
+        return True
+    named = [_origin(facts, where) for where in attrs(projection)]
+    if None in named or any(walk(projection, exp.Columns)):
+        return any(c.personal for s in facts.sources.values() for c in s.relation.columns)
+    return any(c.personal for c in named if c is not None)
+
+
+def _facts_of(facts: SelectFacts, projection: exp.Expr) -> Column:
     name = projection.alias_or_name
     inner = bare(projection)
     where = plain(inner)

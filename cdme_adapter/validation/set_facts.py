@@ -65,6 +65,7 @@ def _merge(a: Column, b: Column) -> Column:
         nulls,
         a.measure if same else None,
         a.repeat or b.repeat,
+        personal=a.personal or b.personal,
     )
 
 

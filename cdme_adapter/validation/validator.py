@@ -250,7 +250,9 @@ class Validator:
             return view
         view.bound = self.scratch.bind(node.sql)
         if isinstance(view.bound, list) and view.analysis is not None:
-            view.analysis.root = _renamed(view.analysis.root, view.bound)
+            told = not view.analysis.root.opaque and len(view.analysis.root.columns) == len(view.bound)
+            root = _renamed(view.analysis.root, view.bound)
+            view.analysis.root = root if told else self._masked(node, root)
             view.estimates = {node.id: view.analysis.root.rows}
         return view
 
@@ -271,14 +273,21 @@ class Validator:
 
     def _relation(self, node: Node, view: ModelView) -> Relation:
         if not isinstance(view.bound, list):
-            return enrich(declared_relation(node, self.catalog), node)
+            return enrich(self._masked(node, declared_relation(node, self.catalog)), node)
         root = view.analysis.root if view.analysis is not None else Relation("", opaque=True)
         if root.opaque or len(root.columns) != len(view.bound):
-            root = Relation(node.relation, tuple(view.bound), rows=root.rows)
+            root = self._masked(node, Relation(node.relation, tuple(view.bound), rows=root.rows))
         # A view stores nothing: who reads it has edges to what lies beneath.
         edges = self._beneath(root.edges) if node.materialized == "view" else {}
         root = replace(root, name=node.relation, edges=edges, opaque=False)
         return enrich(root, node)
+
+    def _masked(self, node: Node, relation: Relation) -> Relation:
+        """Columns of which nobody knows what they are made of: personal, if anything that is read is."""
+        above = (found for name in self._readable(node) if (found := self.lookup(name)) is not None)
+        if not any(c.personal for found in above for c in found.columns):
+            return relation
+        return replace(relation, columns=tuple(replace(c, personal=True) for c in relation.columns))
 
     def _beneath(self, edges: Mapping[str, Shape]) -> dict[str, Shape]:
         """A view's edges, and those of the views that it reads."""
