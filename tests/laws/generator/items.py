@@ -53,7 +53,11 @@ def asking_unnest(make: Maker) -> Source:
     """UNNEST of a list in which an element is a subquery."""
     alias = make.fresh("q")
     elements = ", ".join(make.some([_asked(make), "1", "NULL", _asked(make)]))
-    return Source(f"unnest([{elements}]::INTEGER[]) AS {alias}(a)", alias, (Col("a", "int"),))
+    inner = make.fresh(
+        "u"
+    )  # in a query of its own: the parser knows no parenthesis that begins with UNNEST
+    listed = f"SELECT a FROM unnest([{elements}]::INTEGER[]) AS {inner}(a)"
+    return Source(f"({listed}) AS {alias}", alias, (Col("a", "int"),))
 
 
 def table_macro(make: Maker) -> Source:
