@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -422,3 +425,24 @@ def test_group_by_all_groups_by_what_is_selected() -> None:
         .relations["model.shop.m"]
         .single_row
     )
+
+
+def test_what_was_judged_is_known_again_in_another_process(tmp_path: Path) -> None:
+    """A set of columns is printed in an order that changes with the process."""
+    script = (
+        "import sys, pathlib; from tests.validation.test_validator import *\n"
+        "models = {'m': {'sql': 'select order_id, customer_id, status from {orders}', "
+        "'unique': [['order_id', 'customer_id', 'status']]}}\n"
+        "cache = Cache.load(pathlib.Path(sys.argv[1]))\n"
+        "print(validate_project(view(TABLES, models), warehouse(TABLES), cache=cache).rechecked)"
+    )
+    root = Path(__file__).parents[2]
+    found = []
+    for seed in ("1", "2", "3"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "validation.json")],
+            env={**os.environ, "PYTHONHASHSEED": seed}, cwd=root, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        found.append(done.stdout.strip())
+    assert found == ["1", "0", "0"]
