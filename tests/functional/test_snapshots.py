@@ -144,8 +144,6 @@ def test_the_laws_hold(shop: Shop) -> None:
     proven = {(e["model"].split(".")[-1], e["law"]) for e in answer["edges"] if e["verdict"] == "exact"}
     laws = ("zero_loss", "exclusive", "covered_output", "replay")
     assert {(n, law) for n in [*NAMES, *KEYED] for law in laws} <= proven
-    replayed = {e["model"].split(".")[-1]: e["checked"] for e in answer["edges"] if e["law"] == "replay"}
-    assert replayed["timestamp_ignore"] == replayed["timestamp_new_record"] == 2  # 1 changed, 3 back
 
 
 def test_what_is_kept_of_earlier_generations_is_what_is_referred_to(shop: Shop) -> None:
