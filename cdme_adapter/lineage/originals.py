@@ -115,3 +115,11 @@ def user_macros(ctx: Context) -> list[str]:
         table = "TABLE " if kind == "table_macro" else ""
         made.append(f"CREATE MACRO {where}({given}) AS {table}{body}")
     return made
+
+
+def macro_names(ctx: Context) -> set[str]:
+    """The macros that a query may call, DuckDB's own among them, in lower case."""
+    rows = ctx.store.rows(
+        "SELECT lower(function_name) FROM duckdb_functions() WHERE function_type = 'macro'"
+    )
+    return {str(name) for (name,) in rows}

@@ -20,7 +20,7 @@ from cdme_adapter.lineage.earlier import earlier_rows, own_columns, why_gone
 from cdme_adapter.lineage.evidence import Evidence
 from cdme_adapter.lineage.graph import Node
 from cdme_adapter.lineage.occurrences import CONSULTED, split
-from cdme_adapter.lineage.originals import View, original_sql, user_macros, views_beneath
+from cdme_adapter.lineage.originals import View, macro_names, original_sql, user_macros, views_beneath
 from cdme_adapter.lineage.relations import Table
 from cdme_adapter.lineage.shape import Shape, shape_of
 from cdme_adapter.lineage.stage import RECORD, Stage, settings_of
@@ -304,12 +304,14 @@ class Replay:
         """Whether a record has one witness at most of each occurrence of a relation."""
         return self.shape.row_by_row and not self.shape.windows and not self.shape.multiplies
 
-    @property
+    @cached_property
     def one_only(self) -> bool:
         """Whether the query gives one record only, when restricted to the witnesses of one."""
         roles = {e.role for edges in self.inputs.values() for e in edges}
         if roles - {Role.DIRECT} or self.shape.multiplies or not self.exact:
             return False
+        if self.shape.calls & macro_names(self.ctx):
+            return False  # a macro may make several rows of one
         return self.shape.plain_group or self.shape.read_once
 
     def _repeated(self, runner: Any) -> bool:

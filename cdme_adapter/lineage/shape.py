@@ -124,6 +124,8 @@ class Shape:
     """Whether an expression holds a subquery."""
     limits: bool = False
     sample: bool = False
+    calls: set[str] = field(default_factory=set)
+    """The functions and macros that are called, in lower case."""
     unstable: set[str] = field(default_factory=set)
     volatile: set[str] = field(default_factory=set)
 
@@ -176,9 +178,11 @@ def _note(shape: Shape, tree: Any) -> None:
             shape.reads[name] += 1
     aggregates = tree.find(exp.AggFunc, exp.Group, exp.Distinct, exp.SetOperation, exp.Limit)
     shape.row_by_row &= aggregates is None and tree.find(exp.Fetch) is None
-    shape.multiplies |= tree.find(exp.Unnest, exp.Lateral, exp.Values) is not None
+    shape.multiplies |= tree.find(exp.Unnest, exp.Lateral, exp.Values, exp.Pivot) is not None
+    shape.multiplies |= tree.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None
     shape.multiplies |= any(count > 1 for count in named.values())
     shape.multiplies |= bool(_calls(tree) & _GENERATORS)
+    shape.calls |= _calls(tree)
     shape.windows |= tree.find(exp.Window, exp.Qualify) is not None
     shape.asks |= any(_is_asked(query) for query in tree.find_all(exp.Select))
     shape.limits |= tree.find(exp.Limit, exp.Offset, exp.Fetch) is not None
