@@ -17,6 +17,7 @@ from sqlglot.errors import SqlglotError
 from cdme_adapter.lineage.evidence import Evidence
 from cdme_adapter.lineage.occurrences import CONSULTED
 from cdme_adapter.lineage.replay import Outcome, Replay, equal
+from cdme_adapter.lineage.shape import recurs
 from cdme_adapter.lineage.stage import RECORD, TAG, Stage
 from cdme_adapter.provenance import Role
 from cdme_adapter.store.reader import Edge, quote
@@ -171,7 +172,7 @@ def _per_tag(replay: Replay, tagged: set[Place], whole: set[Place]) -> str:
 
     def narrowed(sql: str, depth: int) -> str:
         tree = sqlglot.parse_one(sql, read="duckdb")
-        if depth > _DEPTH or tree.find(exp.TableSample) or _has_recursion(tree):
+        if depth > _DEPTH or tree.find(exp.TableSample) or recurs(tree):
             raise _CannotBatch
         ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
         edits: list[tuple[int, int, str]] = []
@@ -207,10 +208,6 @@ def _span(table: exp.Table) -> tuple[int, int]:
     if any("start" not in place for place in places):
         raise _CannotBatch
     return min(int(place["start"]) for place in places), max(int(place["end"]) for place in places) + 1
-
-
-def _has_recursion(tree: Any) -> bool:
-    return any(found.args.get("recursive") for found in tree.find_all(exp.With))
 
 
 def _rows_of(place: Place) -> str:

@@ -59,7 +59,7 @@ def generated_rows(manifest: Manifest, model: str) -> int | None:
     """How many rows a model's SQL can make out of nothing; None where there is no bound.
 
     SELECTs without FROM, VALUES and aggregates without GROUP BY make some; a function such as
-    generate_series makes any number. SQL that cannot be read is not excused: 0.
+    generate_series and a recursion make any number. SQL that cannot be read is not excused: 0.
     """
     total = 0
     for _, sql in texts(manifest, model):
@@ -71,9 +71,14 @@ def generated_rows(manifest: Manifest, model: str) -> int | None:
                 total += _bare_rows(select)
         for values in tree.find_all(exp.Values):
             total += len(values.expressions)
-        if _calls(tree) & _GENERATORS or tree.find(exp.Unnest):
+        if _calls(tree) & _GENERATORS or tree.find(exp.Unnest) or recurs(tree):
             return None
     return total
+
+
+def recurs(tree: Any) -> bool:
+    """Whether a query repeats itself: then what it makes of nothing has no bound."""
+    return any(found.args.get("recursive") for found in tree.find_all(exp.With))
 
 
 def _is_operand(select: Any) -> bool:
