@@ -96,8 +96,12 @@ def _is_operand(select: Any) -> bool:
 def _bare_rows(select: Any) -> int:
     if select.args.get("from_") is None:
         return 1
+    group = select.args.get("group")
+    if group is not None:  # the group of everything is there also where nothing is
+        sets = group.find_all(exp.Rollup, exp.Cube, exp.Tuple)
+        return sum(not isinstance(one, exp.Tuple) or not one.expressions for one in sets)
     own = [e for e in select.expressions if e.find(exp.AggFunc) and not e.find(exp.Window)]
-    return 1 if own and select.args.get("group") is None else 0
+    return 1 if own else 0
 
 
 def _calls(tree: Any) -> set[str]:
