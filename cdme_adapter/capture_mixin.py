@@ -31,6 +31,7 @@ from cdme_adapter.dbt_session import (
     retried_ids,
     selected_ids,
     versions,
+    what_ended,
     whole_manifest,
 )
 from cdme_adapter.dbt_tests import renderer
@@ -692,14 +693,15 @@ class CaptureMixin(ExternalMixin, TellingMixin, metaclass=AdapterMeta):
 
     def _cdme_finish(self) -> None:
         run = self._cdme_run
-        interrupted = isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit))
+        ending = what_ended()
+        interrupted = isinstance(ending, (KeyboardInterrupt, SystemExit))
         outcomes = self._cdme_listener.take()
         if self._cdme_ended == invocation_id():  # dbt cleans its connections up more than once
             return
         if run is None:
-            self._cdme_ended = invocation_id() if outcomes or sys.exc_info()[1] else ""
-            if not self._cdme_end_unbegun(outcomes, sys.exc_info()[1]) and command_name() in COMMANDS:
-                self._cdme_tell_outcomes(outcomes, sys.exc_info()[1])
+            self._cdme_ended = invocation_id() if outcomes or ending else ""
+            if not self._cdme_end_unbegun(outcomes, ending) and command_name() in COMMANDS:
+                self._cdme_tell_outcomes(outcomes, ending)
             return
         self._cdme_run, self._cdme_ended = None, run.run_id
         retried = retried_ids(run.target_path)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import platform
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +35,12 @@ def batch_window(node: Any) -> tuple[str, str, str] | None:
     if start is None or end is None or not column:
         return None
     return str(column), f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%Y-%m-%d %H:%M:%S}"
+
+
+def what_ended() -> BaseException | None:
+    """The exception that is ending dbt's command, if any: not dbt's wrapping, which has no text."""
+    ending = sys.exc_info()[1]
+    return getattr(ending, "exception", None) or ending
 
 
 def command_name() -> str:

@@ -235,6 +235,9 @@ class Replay:
             return Outcome("unknown", f"not_replayable: {called} differ from run to run", skipped)
         if self.doubtful:
             return Outcome("unknown", "it did not come out, and a source may have changed")
+        if self.shape.subtracts:
+            why = "EXCEPT ALL counts equal rows, of which a record's witnesses are one"
+            return Outcome("unknown", f"not_replayable: {why}", skipped)
         if mixed := self._mixed():
             why = f"a window and a subquery consult {mixed}, and its one edge does not tell which of them"
             return Outcome("unknown", f"not_replayable: {why}", skipped)

@@ -132,6 +132,8 @@ class Shape:
     asks: bool = False
     """Whether an expression holds a subquery."""
     limits: bool = False
+    subtracts: bool = False
+    """Whether EXCEPT ALL takes equal rows away one by one."""
     sample: bool = False
     calls: set[str] = field(default_factory=set)
     """The functions and macros that are called, in lower case."""
@@ -195,6 +197,7 @@ def _note(shape: Shape, tree: Any) -> None:
     shape.windows |= tree.find(exp.Window, exp.Qualify) is not None
     shape.asks |= any(_is_asked(query) for query in tree.find_all(exp.Select))
     shape.limits |= tree.find(exp.Limit, exp.Offset, exp.Fetch) is not None
+    shape.subtracts |= any(found.args.get("distinct") is False for found in tree.find_all(exp.Except))
     shape.sample |= tree.find(exp.TableSample) is not None
 
 

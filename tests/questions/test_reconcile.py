@@ -151,6 +151,14 @@ def test_one_record_may_make_several(world: Any, sql: str) -> None:
     assert replayed(world)["verdict"] == "exact"
 
 
+def test_what_counts_equal_rows_is_not_replayable(world: Any) -> None:
+    """Two of three equal rows stay where one is taken away; one of them alone would not."""
+    sql = "select g * 0 as z from main.src where id < 3 except all select 0"
+    model(world, sql, [(0, 1), (1, 2)])
+    found = replayed(world)
+    assert found["verdict"] == "unknown" and "not_replayable: EXCEPT ALL" in found["why"]
+
+
 def test_what_decides_by_chance_is_not_replayable(world: Any) -> None:
     model(world, "select id + 100 as x from main.src where random() < 0", OWN,
           made="SELECT id + 100 AS x FROM main.src")  # fmt: skip
