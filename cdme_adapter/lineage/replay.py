@@ -235,13 +235,19 @@ class Replay:
             return Outcome("unknown", f"not_replayable: {called} differ from run to run", skipped)
         if self.doubtful:
             return Outcome("unknown", "it did not come out, and a source may have changed")
-        if self.shape.subtracts:
-            why = "EXCEPT ALL counts equal rows, of which a record's witnesses are one"
-            return Outcome("unknown", f"not_replayable: {why}", skipped)
-        if mixed := self._mixed():
-            why = f"a window and a subquery consult {mixed}, and its one edge does not tell which of them"
+        if why := self._not_alone():
             return Outcome("unknown", f"not_replayable: {why}", skipped)
         return Outcome("violation", "the record does not come out of its witnesses", skipped)
+
+    def _not_alone(self) -> str:
+        """Why a record's witnesses alone need not give it; "" where they must."""
+        if self.shape.subtracts:
+            return "EXCEPT ALL counts equal rows, of which a record's witnesses are one"
+        if self.shape.places:
+            return "a POSITIONAL JOIN pairs rows by their places, which are others without the other rows"
+        if mixed := self._mixed():
+            return f"a window and a subquery consult {mixed}, and its one edge does not tell which of them"
+        return ""
 
     def _mixed(self) -> str:
         """A relation that is read more than once, by a window and by a subquery: its indirect witnesses

@@ -31,7 +31,7 @@ _UNORDERED = frozenset({
     "first_value", "last_value", "nth_value", "ntile", "firstvalue", "lastvalue", "nthvalue",
     "histogram", "approx_distinct", "approxdistinct", "approxquantile",
 })  # fmt: skip
-_GENERATORS = frozenset({"generate_series", "generateseries", "range", "unnest", "values"})
+_GENERATORS = frozenset({"generate_series", "generateseries", "range", "unnest", "explode", "values"})
 
 
 def texts(manifest: Manifest, model: str) -> Iterator[tuple[Node, str | None]]:
@@ -134,6 +134,8 @@ class Shape:
     limits: bool = False
     subtracts: bool = False
     """Whether EXCEPT ALL takes equal rows away one by one."""
+    places: bool = False
+    """Whether a POSITIONAL JOIN pairs rows by their places."""
     sample: bool = False
     calls: set[str] = field(default_factory=set)
     """The functions and macros that are called, in lower case."""
@@ -189,7 +191,7 @@ def _note(shape: Shape, tree: Any) -> None:
             shape.reads[name] += 1
     aggregates = tree.find(exp.AggFunc, exp.Group, exp.Distinct, exp.SetOperation, exp.Limit)
     shape.row_by_row &= aggregates is None and tree.find(exp.Fetch) is None
-    shape.multiplies |= tree.find(exp.Unnest, exp.Lateral, exp.Values, exp.Pivot) is not None
+    shape.multiplies |= tree.find(exp.Unnest, exp.Explode, exp.Lateral, exp.Values, exp.Pivot) is not None
     shape.multiplies |= tree.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None
     shape.multiplies |= any(count > 1 for count in named.values())
     shape.multiplies |= bool(_calls(tree) & _GENERATORS)
@@ -197,6 +199,7 @@ def _note(shape: Shape, tree: Any) -> None:
     shape.windows |= tree.find(exp.Window, exp.Qualify) is not None
     shape.asks |= any(_is_asked(query) for query in tree.find_all(exp.Select))
     shape.limits |= tree.find(exp.Limit, exp.Offset, exp.Fetch) is not None
+    shape.places |= any(join.method == "POSITIONAL" for join in tree.find_all(exp.Join))
     shape.subtracts |= any(found.args.get("distinct") is False for found in tree.find_all(exp.Except))
     shape.sample |= tree.find(exp.TableSample) is not None
 

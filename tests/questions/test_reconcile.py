@@ -138,6 +138,7 @@ def test_volatile_columns_are_skipped_and_named(world: Any) -> None:
         "select id, n from (select id, id as a, id as b from main.src) unpivot (n for what in (a, b))",
         "select id, regexp_split_to_table('x,y', ',') as n from main.src",
         "select id, twice(id) as n from main.src",
+        "select id, unnest([id, id + 1]) as n from main.src group by 1, 2",
     ],
 )
 def test_one_record_may_make_several(world: Any, sql: str) -> None:

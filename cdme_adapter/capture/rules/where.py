@@ -256,9 +256,8 @@ def _false_between(
             if a and b and {owner[x] for x in a} <= own and {owner[x] for x in b} <= other:
                 present = before.body(other, [f"(({text(theirs)}) IS NOT NULL)"])
                 return f"(({text(mine)}) IS NOT NULL AND EXISTS (SELECT 1 {present}))"
-    body = before.body(frozenset().union(*(before.components.of(n) for n in rest)) - own, [])
-    joiner = " AND " if " WHERE " in body else " WHERE "
-    return f"EXISTS (SELECT 1 {body}{joiner}(({sql}) IS FALSE))"
+    others = frozenset().union(*(before.components.of(n) for n in rest)) - own
+    return f"EXISTS (SELECT 1 {before.body(others, [f'(({sql}) IS FALSE)'])})"
 
 
 def _first_try(before: _Prefix, number: int, known: tuple[str, frozenset[int]]) -> str | None:
