@@ -53,6 +53,7 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
             seen = tuple(v for g in groups for v in g.visible)
             if comma is not None and looks_left(planner, first, seen, env):
                 # It may speak of anything to its left: everything becomes one tree.
+                _refuse_apart(tail, seen)
                 left = _looking_left(planner, one_tree(groups), comma, "INNER", env)
                 groups = [_joined(planner, left, tail, env)]
                 continue
@@ -62,6 +63,19 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
                 _check_cross(planner, comma, groups, group)
             groups.append(group)
     return groups
+
+
+def _refuse_apart(joins: list[exp.Join], left: tuple[Visible, ...]) -> None:
+    """Raise UnsupportedConstruct for joins behind a comma item that mean something else in one tree with
+    what stands before the comma: a comma binds weaker than they do."""
+    known = {name.lower() for one in left for name in one.columns or ()}
+    for join in joins:
+        side, method = (str(join.args.get(key) or "").upper() for key in ("side", "method"))
+        shared = {name.name.lower() for name in join.args.get("using") or ()}
+        unsure = bool(shared) and any(one.columns is None for one in left)
+        if side in ("RIGHT", "FULL") or method in ("POSITIONAL", "NATURAL") or shared & known or unsure:
+            word = side or method or "USING"
+            raise not_understood(f"{word} JOIN behind a comma and an item that may look left", join)
 
 
 def _trees(
@@ -88,8 +102,11 @@ def one_tree(groups: list[FromGroup]) -> FromGroup:
     """Comma-joined groups as one."""
     if len(groups) == 1:
         return groups[0]
+    # A comma binds weaker than JOIN: what is joined behind one stays together.
+    first, *others = groups
+    parts = [first.sql, *(f"({g.sql})" if len(g.visible) > 1 else g.sql for g in others)]
     return FromGroup(
-        " CROSS JOIN ".join(g.sql for g in groups),
+        " CROSS JOIN ".join(parts),
         tuple(v for g in groups for v in g.visible),
         tuple(p for g in groups for p in g.ports),
     )

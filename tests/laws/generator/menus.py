@@ -50,6 +50,7 @@ FULL = Menu(
         "lateral": lateral.lateral,
         "unnest in from": lateral.unnest_from,
         "unnest in select": lateral.unnest_select,
+        "joins behind commas": lateral.behind_commas,
         "unnest beside groups or windows": lateral.unnest_beside,
         "grouping sets": grouping.grouping_sets,
         "semi join": special_joins.semi_join,

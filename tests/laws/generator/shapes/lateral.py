@@ -53,6 +53,25 @@ def unnest_from(make: Maker, depth: int) -> Query:
     return projected(make, scope, left.sql + form, where(make, scope))
 
 
+def behind_commas(make: Maker, depth: int) -> Query:
+    """Joins behind a comma, which bind before it, beside UNNEST, which looks left over it."""
+    first, third = make.source(depth), make.source(0)
+    alias = make.fresh("q")
+    right = Source("", alias, (Col("x", "int"),))
+    side = make.pick(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+    if make.chance(50):
+        second = make.source(0)
+        link = equality(make, scope_of(second), scope_of(third))
+        sql = f"{first.sql}, {second.sql} {side} {third.sql} ON {link}"
+        sql += f", unnest({_list(make, first)}) AS {alias}(x)"
+        scope = scope_of(first, second, third, right)
+    else:
+        link = equality(make, scope_of(right), scope_of(third))
+        sql = f"{first.sql}, unnest([1, 2, 0]) AS {alias}(x) {side} {third.sql} ON {link}"
+        scope = scope_of(first, right, third)
+    return projected(make, scope, sql, where(make, scope))
+
+
 def unnest_select(make: Maker, depth: int) -> Query:
     """UNNEST in the SELECT list."""
     source = make.source(depth)
