@@ -14,12 +14,14 @@ from tests.oracle.interpreter import Explained, rounded
 from tests.oracle.model import GUARD, NESTED_GUARD, Row
 
 SHIFTING = ("lag(", "lead(", " following", "exclude", "positional")
-"""What counts rows, from the current one or from the first: on fewer rows it counts others."""
+"""What counts rows, from the current one or from the first: on fewer rows it counts others. So does a
+window by which a LIMIT orders."""
 
 
 def replayable(sql: str) -> bool:
     """Whether removing rows that are no witnesses cannot move what the query looks at."""
-    return not any(word in sql.lower() for word in SHIFTING)
+    text = sql.lower()
+    return not any(word in text for word in SHIFTING) and not ("limit" in text and " over " in text)
 
 
 def unreplayed(
