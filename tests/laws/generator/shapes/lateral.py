@@ -66,6 +66,9 @@ def behind_commas(make: Maker, depth: int) -> Query:
         sql += f", unnest({_list(make, first)}) AS {alias}(x)"
         scope = scope_of(first, second, third, right)
     else:
+        # Which clause lost a record of an inner join here, where nothing stands before the comma, is a
+        # matter of taste: the capture reads from left to right.
+        side = make.pick(["RIGHT JOIN", "FULL JOIN"])
         link = equality(make, scope_of(right), scope_of(third))
         sql = f"{first.sql}, unnest([1, 2, 0]) AS {alias}(x) {side} {third.sql} ON {link}"
         scope = scope_of(first, right, third)
