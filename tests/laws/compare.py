@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import networkx
 import sqlglot
 from sqlglot import exp
 
@@ -189,19 +190,13 @@ def _holds(row: Row, o: int, key: Key, captured: Capture, found: dict[int, set[i
 
 
 def _pairing(options: list[list[int]]) -> bool:
-    """Whether every row can be given an output of its own (augmenting paths)."""
-    taken: dict[int, int] = {}
-
-    def place(row: int, seen: set[int]) -> bool:
-        for o in options[row]:
-            if o not in seen:
-                seen.add(o)
-                if o not in taken or place(taken[o], seen):
-                    taken[o] = row
-                    return True
+    """Whether every row can be given an output of its own."""
+    if not all(options):
         return False
-
-    return all(place(row, set()) for row in range(len(options)))
+    rows = [("row", place) for place in range(len(options))]
+    graph = networkx.Graph((row, o) for row, outputs in zip(rows, options, strict=True) for o in outputs)
+    matched = networkx.bipartite.maximum_matching(graph, top_nodes=rows)
+    return all(row in matched for row in rows)
 
 
 def _difference(

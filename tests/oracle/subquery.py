@@ -131,19 +131,20 @@ def value(context: Context, node: exp.Expr, columns: list[Column], rows: Sequenc
     asked = predicate(node)
     if asked is None:
         return _scalar(context, node, columns, rows)
-    values, matches, bodies, edges = _judge(context, asked, columns, rows, INDIRECT)
+    values, matches, bodies, operands, edges = _judge(context, asked, columns, rows, INDIRECT)
     provs = []
-    for verdict, matching, body in zip(values, matches, bodies, strict=True):
+    for verdict, matching, body, mine in zip(values, matches, bodies, operands, strict=True):
         required = union(matching) if verdict is True and not asked.negated else NOTHING
-        provs.append(required.entered() | union(r.prov for r in body.rows).optional())
+        provs.append(required.entered() | union(r.prov for r in body.rows).optional() | mine)
     return Found(values, "BOOLEAN", provs, edges)
 
 
 def conjunct(context: Context, asked: Predicate, columns: list[Column], rows: Sequence[Row]) -> Found:
     """A predicate subquery that is a conjunct of its own: semi-join or guard."""
     role = GUARD if asked.guard else INDIRECT
-    values, matches, _, edges = _judge(context, asked, columns, rows, role)
-    provs = [NOTHING if asked.guard else union(m).entered() for m in matches]
+    values, matches, _, operands, edges = _judge(context, asked, columns, rows, role)
+    found = [NOTHING if asked.guard else union(m).entered() for m in matches]
+    provs = [one | mine for one, mine in zip(found, operands, strict=True)]
     return Found(values, "BOOLEAN", provs, edges)
 
 
@@ -166,10 +167,15 @@ def _type(context: Context, body: exp.Expr, columns: list[Column]) -> str:
 
 def _judge(
     context: Context, asked: Predicate, columns: list[Column], rows: Sequence[Row], role: str
-) -> tuple[list[Any], list[list[Prov]], list[Relation], frozenset[Edge]]:
-    """Per outer tuple: the truth value, the derivations of the matching subquery rows, all rows."""
+) -> tuple[list[Any], list[list[Prov]], list[Relation], list[Prov], frozenset[Edge]]:
+    """Per outer tuple: the truth value, the derivations of the matching subquery rows, all rows.
+
+    And the derivations of the operands, which may be scalar subqueries: values like any other.
+    """
     bodies, edges = _bodies(context, asked.body, columns, rows, role)
     operands = [expressions.evaluate(context, o, columns, rows) for o in asked.operands]
+    provs = [union(each) for each in zip(*(o.provs for o in operands), strict=True)]
+    edges |= frozenset().union(*(o.edges for o in operands))
     values, matches = [], []
     for index, body in enumerate(bodies):
         if not asked.operands:
@@ -181,7 +187,7 @@ def _judge(
         values.append(found if found is None or not asked.negated else not found)
         wanted = not (asked.every and asked.negated)
         matches.append([r.prov for r, t in zip(body.rows, truths, strict=True) if t is wanted])
-    return values, matches, bodies, edges
+    return values, matches, bodies, provs or [NOTHING] * len(rows), edges
 
 
 def _compare(context: Context, asked: Predicate, left: list[tuple[Any, str]], body: Relation) -> list[Any]:

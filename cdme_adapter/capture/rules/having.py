@@ -14,7 +14,7 @@ from cdme_adapter.capture.plan import Clause
 from cdme_adapter.capture.rules.lookups import CONJUNCT
 from cdme_adapter.capture.rules.shape import has_aggregate, is_volatile, projects_window
 from cdme_adapter.capture.rules.split import alias_hidden, move_order, outer_over
-from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind, settle_subqueries
+from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind, settle_guards
 from cdme_adapter.capture.scope import Env, Scope
 from cdme_adapter.capture.sqltext import (
     as_written,
@@ -44,7 +44,7 @@ def split_flags(planner: Planner, select: exp.Select, env: Env, part: str, kind:
         if found is not None:
             keep_shown(conjunct)
             if found[1] is Role.GUARD:
-                settle_subqueries(planner, conjunct, env, Role.GUARD)
+                settle_guards(planner, conjunct, env)
             for query in nested_queries(conjunct):
                 query.meta[CONJUNCT] = True
         flag = planner.hidden("f")

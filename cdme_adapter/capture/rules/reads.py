@@ -7,6 +7,7 @@ raises UnsupportedConstruct: then nothing is known.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from cdme_adapter.capture.rules.files import file_of
 from cdme_adapter.capture.rules.macros import table_macro
 from cdme_adapter.capture.rules.recursion import is_recursive
 from cdme_adapter.capture.rules.shape import has_window
-from cdme_adapter.capture.rules.subquery import nested_queries, predicate_kind
+from cdme_adapter.capture.rules.subquery import asked_of, nested_queries, predicate_kind
 from cdme_adapter.capture.scope import Cte, Env
 from cdme_adapter.capture.sqltext import conjuncts, functions, not_understood, parse, render
 from cdme_adapter.provenance import Role
@@ -103,7 +104,10 @@ class _Reader:
             clause = node.args.get(part)
             for one in conjuncts(clause.this) if clause is not None else ():
                 kind = predicate_kind(one)
-                found |= self.expression(one, env, kind[1] if kind else Role.INDIRECT)
+                guards = asked_of(one) if kind is not None and kind[1] is Role.GUARD else []
+                for query in guards:
+                    found |= within(Role.GUARD, self.query(query, env))
+                found |= self.expression(one, env, but=guards)
         skipped = {"from_", "joins", "laterals", "where", "having", "qualify", "with_"}
         found |= self._expressions(node, env, skipped)
         looks_around = [*node.expressions, *(node.args.get(k) for k in ("qualify", "order"))]
@@ -205,11 +209,14 @@ class _Reader:
                     found |= self.expression(part, env)
         return found
 
-    def expression(self, node: exp.Expr, env: Env, role: Role = Role.INDIRECT) -> set[Read]:
-        """The subqueries of an expression, and what macros hide."""
+    def expression(
+        self, node: exp.Expr, env: Env, role: Role = Role.INDIRECT, but: Sequence[exp.Expr] = ()
+    ) -> set[Read]:
+        """The subqueries of an expression, some apart, and what macros hide."""
         found: set[Read] = set()
         for query in nested_queries(node):
-            found |= within(role, self.query(query, env))
+            if not any(query is known for known in but):
+                found |= within(role, self.query(query, env))
         for _, name in functions(node):
             if self.planner.catalog.is_macro(name) and name not in self.called:
                 self.called.add(name)

@@ -52,10 +52,7 @@ def predicate_kind(conjunct: exp.Expr) -> tuple[Kind, Role] | None:
     >>> predicate_kind(parse("SELECT a NOT IN (SELECT 1)").selects[0])[0].value
     'anti_join'
     """
-    negated = False
-    bare = conjunct.unnest()
-    while isinstance(bare, exp.Not):
-        negated, bare = not negated, bare.this.unnest()
+    bare, negated = _bare(conjunct)
     every = isinstance(bare, exp.Binary) and isinstance(bare.expression, exp.All)
     some = isinstance(bare, exp.Binary) and isinstance(bare.expression, exp.Any)
     found = isinstance(bare, exp.Exists) or (isinstance(bare, exp.In) and bare.args.get("query"))
@@ -66,6 +63,27 @@ def predicate_kind(conjunct: exp.Expr) -> tuple[Kind, Role] | None:
     if negated != every:
         return Kind.ANTI_JOIN, Role.GUARD
     return Kind.SEMI_JOIN, Role.INDIRECT
+
+
+def _bare(conjunct: exp.Expr) -> tuple[exp.Expr, bool]:
+    """A conjunct without the parentheses and NOTs around it, and whether the NOTs negate it."""
+    negated = False
+    bare = conjunct.unnest()
+    while isinstance(bare, exp.Not):
+        negated, bare = not negated, bare.this.unnest()
+    return bare, negated
+
+
+def asked_of(conjunct: exp.Expr) -> list[exp.Expr]:
+    """What a predicate subquery asks, without the subqueries that its operands may be.
+
+    >>> asked_of(parse("SELECT NOT (SELECT 1) IN (SELECT 2)").selects[0])[0].sql()
+    'SELECT 2'
+    """
+    bare, _ = _bare(conjunct)
+    if isinstance(bare, exp.In):
+        return nested_queries(bare.args["query"])
+    return nested_queries(bare.this if isinstance(bare, exp.Exists) else bare.expression)
 
 
 def may_try(conjunct: exp.Expr) -> bool:
@@ -89,19 +107,29 @@ def settle_subqueries(
     for query in nested_queries(node):
         if INNER in query.meta:
             continue  # another rule, which knew its role, was here before
-        relations, columns = _reads(planner, query, env)
-        if role is Role.GUARD or not _looked_up(planner, query, env, around):
-            exactness = Exactness.EXACT if role is Role.GUARD else Exactness.SUPERSET
-            for relation in relations:
-                planner.consult(relation, role, exactness, "a subquery")
-        bring_ctes(planner, query, env)
-        query.meta[INNER] = columns
+        _settle(planner, query, env, role, around)
     for part, call in calls_of(planner, node, env):
         found = {relation for query in call.queries for relation in _reads(planner, query, {})[0]}
         place = _place(planner, part, around)
         if place is None or not look_up_call(planner, call, {}, place):
             for relation in found:
                 planner.consult(relation, Role.INDIRECT, Exactness.SUPERSET, "a macro")
+
+
+def settle_guards(planner: Planner, conjunct: exp.Expr, env: Env) -> None:
+    """Say what NOT IN, NOT EXISTS or ALL asks; subqueries among its operands are values like any."""
+    for query in asked_of(conjunct):
+        _settle(planner, query, env, Role.GUARD, None)
+
+
+def _settle(planner: Planner, query: exp.Expr, env: Env, role: Role, around: Around | None) -> None:
+    relations, columns = _reads(planner, query, env)
+    if role is Role.GUARD or not _looked_up(planner, query, env, around):
+        exactness = Exactness.EXACT if role is Role.GUARD else Exactness.SUPERSET
+        for relation in relations:
+            planner.consult(relation, role, exactness, "a subquery")
+    bring_ctes(planner, query, env)
+    query.meta[INNER] = columns
 
 
 def _looked_up(planner: Planner, query: exp.Expr, env: Env, around: Around | None) -> bool:

@@ -15,6 +15,7 @@ from cdme_adapter.capture.rules.subquery import (
     may_try,
     nested_queries,
     predicate_kind,
+    settle_guards,
     settle_subqueries,
 )
 from cdme_adapter.capture.scope import Env, FromGroup, Visible, sides, some_row
@@ -52,8 +53,9 @@ def check_where(planner: Planner, where: exp.Where | None, groups: list[FromGrou
     for part in parts:
         found = predicate_kind(part)
         keep_shown(part)
-        role = found[1] if found else Role.INDIRECT
-        settle_subqueries(planner, part, env, role, Around(visible, conjunct=found is not None))
+        if found is not None and found[1] is Role.GUARD:
+            settle_guards(planner, part, env)
+        settle_subqueries(planner, part, env, around=Around(visible, conjunct=found is not None))
     for part in parts:
         if is_volatile(part, planner.catalog):
             raise not_understood(f"a volatile function in WHERE: {render(part)}", part)

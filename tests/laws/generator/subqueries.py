@@ -48,8 +48,16 @@ def not_in(make: Maker, scope: Scope) -> str:
 def _membership(make: Maker, scope: Scope, operator: str) -> str:
     inner, source, filtered = _inner(make, scope)
     kind = make.pick([k for k in ("int", "text") if inner.of(k)] or ["int"])
-    operand = scalar(make, scope, kind, 0)
+    operand = _operand(make, scope, kind)
     return f"{operand} {operator} (SELECT {scalar(make, inner, kind, 0)} FROM {source}{filtered})"
+
+
+def _operand(make: Maker, scope: Scope, kind: str) -> str:
+    """What is compared with the rows of a subquery; now and then another subquery."""
+    if kind == "int" and make.chance(8):
+        make.uses("subquery compared with a subquery")
+        return scalar_aggregate(make, scope)
+    return scalar(make, scope, kind, 0)
 
 
 def in_list(make: Maker, scope: Scope) -> str:
@@ -76,7 +84,7 @@ def quantified(make: Maker, scope: Scope) -> str:
     inner, source, filtered = _inner(make, scope)
     quantifier = make.pick(["ANY", "ALL"])
     comparison = make.pick(COMPARISONS)
-    operand, value = scalar(make, scope, "int", 0), scalar(make, inner, "int", 0)
+    operand, value = _operand(make, scope, "int"), scalar(make, inner, "int", 0)
     return f"{operand} {comparison} {quantifier} (SELECT {value} FROM {source}{filtered})"
 
 
