@@ -47,22 +47,39 @@ def plan_from(planner: Planner, select: exp.Select, env: Env) -> list[FromGroup]
     if from_ is None:
         return []
     groups: list[FromGroup] = []
+    behind: list[FromGroup] = []  # what is cross joined behind the last comma, and so binds stronger
+    last: exp.Join | None = None
     joins = [_without_lateral_unnest(join) for join in select.args.get("joins") or ()]
     with planner.apart():
         for comma, first, tail in _trees(from_.this, joins):
             seen = tuple(v for g in groups for v in g.visible)
+            if comma is not None and _is_comma(comma):
+                _check_comma(planner, last, groups, behind)
+                last, behind = comma, []
             if comma is not None and looks_left(planner, first, seen, env):
                 # It may speak of anything to its left: everything becomes one tree.
                 _refuse_apart(tail, seen)
+                _check_comma(planner, last, groups, behind)
+                last, behind = None, []
                 left = _looking_left(planner, one_tree(groups), comma, "INNER", env)
                 groups = [_joined(planner, left, tail, env)]
                 continue
             with planner.apart():
                 group = _joined(planner, _item(planner, first, env, alone=not joins), tail, env)
-            if comma is not None:  # it binds weaker than JOIN: its right side is complete now
-                _check_cross(planner, comma, groups, group)
+            if comma is not None and not _is_comma(comma):
+                _check_cross(planner, comma, behind or groups, [group])
+            behind += [group] if last is not None else []
             groups.append(group)
+        _check_comma(planner, last, groups, behind)
     return groups
+
+
+def _check_comma(
+    planner: Planner, comma: exp.Join | None, groups: list[FromGroup], right: list[FromGroup]
+) -> None:
+    """A comma binds weaker than JOIN: its right side, the last of the groups, is complete now."""
+    if comma is not None and right:
+        _check_cross(planner, comma, groups[: -len(right)], right)
 
 
 def _refuse_apart(joins: list[exp.Join], left: tuple[Visible, ...]) -> None:
@@ -246,13 +263,12 @@ def _shown(join: exp.Join) -> str:
     return as_written(shown).lstrip(", ")
 
 
-def _check_cross(planner: Planner, join: exp.Join, groups: list[FromGroup], right: FromGroup) -> None:
+def _check_cross(planner: Planner, join: exp.Join, left: list[FromGroup], right: list[FromGroup]) -> None:
     """A comma or CROSS JOIN removes everything when the other side is empty."""
     clause = planner.clause(Kind.JOIN_NO_MATCH, _shown(join) or join.this.sql(), join)
-    left_exists = [some_row(f"FROM {group.sql}") for group in groups]
-    right_exists = [some_row(f"FROM {right.sql}")]
-    left_ports = [port for group in groups for port in group.ports]
-    for ports, others in ((left_ports, right_exists), (list(right.ports), left_exists)):
+    for side, other in ((left, right), (right, left)):
+        ports = [port for group in side for port in group.ports]
+        others = [some_row(f"FROM {group.sql}") for group in other]
         if ports:
             reach = f"SELECT i FROM {{cur}} WHERE {' AND '.join(others)}"
             evidence = f"SELECT i, {{no_match}} AS verdict FROM {{cur}} WHERE NOT ({' AND '.join(others)})"
