@@ -12,6 +12,7 @@ that it lost and for little else.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from cdme_adapter.accounting import Kind, Verdict
@@ -82,6 +83,26 @@ class InputAccount:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """A SELECT of (i, code) and the loss that a code means, NULL for none; without ``loss`` the SELECT
+    gives (i, loss) itself. Codes are what is cheap to sort rows by: a loss is made for each of the few
+    codes, not for each row."""
+
+    select: str
+    loss: str = ""
+
+    @property
+    def rows(self) -> str:
+        """A SELECT of (i, loss); rows with a NULL loss have none."""
+        return f"SELECT i, {self.loss} AS loss FROM ({self.select})" if self.loss else self.select
+
+    @property
+    def codes(self) -> str:
+        """A FROM item of (i, code)."""
+        return f"({self.select})" if self.loss else f"(SELECT i, loss AS code FROM ({self.select}))"
+
+
+@dataclass(frozen=True)
 class _Fate:
     """What became of the rows of a stage or relation.
 
@@ -95,6 +116,8 @@ class _Fate:
     alive: RowSet | None
     lost: str | None = None
     looked_up: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+    """What ``lost`` is made of, where each row is in one part of it at most."""
 
 
 @dataclass
@@ -239,7 +262,8 @@ class Settlement:
             self._fates[target] = _Fate(None)
             return live, RowSet(universe, 0, None)
         pending = self.sets.minus(self.sets.everyone(universe), live)
-        lost = self._evidence(target, pending)
+        evidence = self._evidence(target, pending)
+        lost = self._united(target, evidence)
         # What lies beneath a stage asks for its losses more than once; a relation's are read once,
         # but where some of them are errors.
         looked_up = None
@@ -247,7 +271,8 @@ class Settlement:
             lost, looked_up = self._kept(_shown(lost), universe)
         elif lost and self._has_errors:
             lost = self._new("lost", f"FROM {_shown(lost)}")
-        self._fates[target] = _Fate(live, lost, looked_up)
+        apart = len(self._consumers(target)) == 1 and not self._has_errors
+        self._fates[target] = _Fate(live, lost, looked_up, tuple(evidence) if apart else ())
         return live, pending
 
     def _all_live(self, target: str, universe: Universe) -> bool:
@@ -279,22 +304,26 @@ class Settlement:
     def _has_errors(self) -> bool:
         return bool(self.rejects or self.error_clauses)
 
-    def _evidence(self, target: str, pending: RowSet) -> str | None:
-        """The clause that removed each pending row, as (i, loss), where there is one."""
-        parts: list[str] = []
+    def _evidence(self, target: str, pending: RowSet) -> list[Evidence]:
+        """The clauses that removed each pending row, where there is one."""
+        parts: list[Evidence] = []
         consumers = self._consumers(target)
         for node, port in consumers:
             lost, question = self._fates[node.name].lost, pending
             if self._fates[node.name].alive is not None or node.name == REJECTED:
                 reached = self.sets.of(pending.universe, self._values(node, port))
                 if lost:
-                    parts.append(self._inherited(node, port, lost, pending))
+                    parts.append(Evidence(self._inherited(node, port, lost, pending)))
                 question = self.sets.minus(pending, reached)
             parts += self._checks(node, port, question, len(consumers) == 1)
+        return parts
+
+    def _united(self, target: str, parts: list[Evidence]) -> str | None:
+        """A FROM item of (i, loss) over all parts, the last loss of each row."""
         if not parts:
             return None
-        everything = " UNION ALL ".join(parts)
-        if len(consumers) > 1:
+        everything = " UNION ALL ".join(part.rows for part in parts)
+        if len(self._consumers(target)) > 1:
             everything = f"SELECT i, max(loss) AS loss FROM ({everything}) GROUP BY i"
         return f"({everything})"
 
@@ -313,13 +342,13 @@ class Settlement:
             return f"SELECT l.i, f.loss {rows}"
         return f"SELECT l.i, max(f.loss) AS loss {rows} GROUP BY l.i"
 
-    def _checks(self, node: Node, port: Port, question: RowSet, only: bool) -> list[str]:
+    def _checks(self, node: Node, port: Port, question: RowSet, only: bool) -> list[Evidence]:
         """Walk the checks of a node for one port; the evidence found, at most one for each row.
 
         ``only``: the rows can live through no other port, so that each that lives passes every
         clause. Then it can be cheaper to judge it as well than to leave it out.
         """
-        found: list[str] = []
+        found: list[Evidence] = []
         checks = [check for check in node.checks if port.column in check.ports]
         settled: set[int] = set()
         for place, check in enumerate(checks):
@@ -330,7 +359,9 @@ class Settlement:
                 levels = self._levels(node, check.tree)
                 if self._derives(node, port) and levels.bounded():
                     settled |= set(check.clauses)
-                    judged = levels.judged(check.group, port.column, None if everyone else question)
+                    judged = levels.judged(
+                        check.group, port.column, question.universe, None if everyone else question
+                    )
                     last = all(
                         isinstance(c, StepCheck) and c.clause in settled for c in checks[place + 1 :]
                     )
@@ -356,7 +387,13 @@ class Settlement:
         if tree not in self._trees:
             rows = self._given(node)
             fill = lambda sql: sql.format(self=rows, **_NUMBERS)  # noqa: E731
-            self._trees[tree] = Levels(self.execute, self.sets, self._new, fill, self._universe, tree)
+            ports: dict[int, set[str]] = defaultdict(set)
+            for check in node.checks:
+                if isinstance(check, LevelCheck) and check.tree == tree:
+                    ports[check.group] |= check.ports
+            self._trees[tree] = Levels(
+                self.execute, self.sets, self._new, fill, self._universe, tree, ports
+            )
         return self._trees[tree]
 
     def _derives(self, node: Node, port: Port) -> bool:
@@ -380,29 +417,29 @@ class Settlement:
             self._passed[check.passes] = bool(self.execute(f"SELECT {check.passes.format()}")[0][0])
         return self._passed[check.passes]
 
-    def _step(self, check: StepCheck, node: Node, port: Port, lost: RowSet) -> list[str]:
+    def _step(self, check: StepCheck, node: Node, port: Port, lost: RowSet) -> list[Evidence]:
         head = f"SELECT i, {_loss(self._rank(check.clause), 'verdict')} AS loss FROM "
         if check.first_try is None:
-            return [f"{head}({self._filled(check.evidence, node, port, lost)})"]
+            return [Evidence(f"{head}({self._filled(check.evidence, node, port, lost)})")]
         kind = self.plan.clauses[check.clause].kind
         false = _loss(self._rank(check.clause), FALSE_VERDICT.get(kind, Verdict.FALSE).number)
-        found: list[str] = []
+        found: list[Evidence] = []
         rest = lost
         for few in _CANDIDATE_ROWS:
             if rest.count:
                 tried = self._filled(check.first_try.replace("{few}", str(few)), node, port, rest)
                 decided = self.sets.of(rest.universe, tried)
                 rest = self.sets.minus(rest, decided)
-                found.append(f"SELECT i, {false} AS loss FROM {decided.rows}")
+                found.append(Evidence(f"SELECT i, {false} AS loss FROM {decided.rows}"))
         if rest.count:
-            found.append(f"{head}({self._filled(check.evidence, node, port, rest)})")
+            found.append(Evidence(f"{head}({self._filled(check.evidence, node, port, rest)})"))
         return found
 
     # -- conjuncts, row by row -------------------------------------------------------------------
 
     def _judged(
         self, clauses: tuple[int, ...], judged: str, question: RowSet, last: bool
-    ) -> tuple[str, RowSet]:
+    ) -> tuple[Evidence, RowSet]:
         """The evidence that (i, code) is, and the rows that pass every clause.
 
         ``last``: nothing asks for those that pass, they are unaccounted.
@@ -413,8 +450,8 @@ class Settlement:
         passed = f"SELECT i FROM {table} WHERE code = {2 * len(clauses)} AND {question.holds('i')}"
         return self._stopped(clauses, table), self.sets.of(question.universe, passed)
 
-    def _stopped(self, clauses: tuple[int, ...], judged: str) -> str:
-        """(i, loss) of the rows of (i, code) that a clause stopped."""
+    def _stopped(self, clauses: tuple[int, ...], judged: str) -> Evidence:
+        """The loss of the rows of (i, code) that a clause stopped."""
         ranks = [self._rank(clause) for clause in clauses]
         plain = all(self.plan.clauses[c].kind not in FALSE_VERDICT for c in clauses)
         if plain and ranks == list(range(ranks[0], ranks[0] + len(ranks))):
@@ -423,9 +460,9 @@ class Settlement:
             losses = [_loss(self._rank(c), verdict) for c in clauses for verdict in self._verdicts(c)]
             loss = f"CASE code {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(losses))} END"
         passed = 2 * len(clauses)
-        if judged.startswith("temp."):
-            return f"SELECT i, ({loss})::INTEGER AS loss FROM {judged} WHERE code < {passed}"
-        return f"SELECT i, CASE WHEN code < {passed} THEN ({loss})::INTEGER END AS loss FROM {judged}"
+        where = f" WHERE code < {passed}" if judged.startswith("temp.") else ""
+        loss = f"CASE WHEN code < {passed} THEN ({loss})::INTEGER END"
+        return Evidence(f"SELECT i, code FROM {judged}{where}", loss)
 
     def _verdicts(self, clause: int) -> tuple[int, int]:
         """The verdicts of a clause on a row for which it is NULL, and FALSE."""
@@ -439,7 +476,7 @@ class Settlement:
     def _account(self, relation: str, universe: Universe) -> InputAccount:
         live, pending = self._judge(relation, universe)
         fate, dense = self._fates[relation].lost, dense_of(universe)
-        chunks, reasons = self._losses(fate, dense) if fate else (None, ())
+        chunks, reasons = self._losses(relation, dense) if fate else (None, ())
         filtered = sum(count for _, _, count in reasons)
         wrong = f"{fate} WHERE loss >= {8 * len(self.plan.clauses)}" if fate and self._has_errors else ""
         errors = self._count(wrong) if wrong else 0
@@ -462,22 +499,34 @@ class Settlement:
             dense.over(live.rows, ""), chunks,
         )  # fmt: skip
 
-    def _losses(self, lost: str, dense: Ordinals) -> tuple[str | None, tuple[tuple[int, int, int], ...]]:
+    def _losses(
+        self, relation: str, dense: Ordinals
+    ) -> tuple[str | None, tuple[tuple[int, int, int], ...]]:
         """The filtered records in chunks of neighbours, and their number by clause and verdict."""
         arms = " ".join(f"WHEN {rank} THEN {c}" for c, rank in enumerate(self.plan.rank))
         if not arms:
             return None, ()
-        ends = lost
+        fate = self._fates[relation]
+        ends = fate.lost
         if self._has_errors:
             ends = f"(FROM {ends} WHERE loss < {8 * len(self.plan.clauses)})"
+        null = "loss"
         if any(clause.kind in _CANDIDATES for clause in self.plan.clauses):
-            # A verdict that is null for every candidate is null by now, also in the same chunk.
-            null = f"((loss & 7) = {7 - ALL_NULL})::INTEGER * {ALL_NULL - Verdict.NULL.number}"
-            ends = f"(SELECT i, loss + {null} AS loss FROM {ends})"
+            # A verdict that is null for every candidate is null by now.
+            null = f"loss + ((loss & 7) = {7 - ALL_NULL})::INTEGER * {ALL_NULL - Verdict.NULL.number}"
+        parts = [
+            f"SELECT {part.loss or 'code'} AS loss, chunk, bits FROM "
+            f"({chunked(dense.over(part.codes, 'code'), 'code')})"
+            for part in fate.evidence or (Evidence(f"FROM {ends}"),)
+        ]
+        merged = (  # HAVING, for WHERE would be asked of every row below
+            f"SELECT {null} AS loss, chunk, bit_or(bits) AS bits FROM ({' UNION ALL '.join(parts)}) "
+            "GROUP BY ALL HAVING count(loss) > 0"
+        )
         chunks = self._new(
             "chunks",
             f"SELECT (CASE loss // 8 {arms} END)::INTEGER AS clause, (7 - loss % 8)::TINYINT AS verdict, "
-            f"* EXCLUDE (loss) FROM ({chunked(dense.over(ends, 'loss'), 'loss')}) WHERE n > 0",
+            f"chunk, bit_count(bits)::INTEGER AS n, bits FROM ({merged})",
         )
         counted = self.execute(
             f"SELECT clause, verdict, sum(n) FROM {chunks} GROUP BY ALL ORDER BY clause, verdict"

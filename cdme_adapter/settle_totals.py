@@ -32,6 +32,7 @@ from cdme_adapter.settle import (
     _NUMBERS,
     ALL_NULL,
     ROOT_ROWS,
+    Evidence,
     InputAccount,
     Settlement,
     _loss,
@@ -102,11 +103,11 @@ class TotalsSettlement(Settlement):
 
     # -- that a record failed, not where ---------------------------------------------------------
 
-    def _checks(self, node: Node, port: Port, question: RowSet, only: bool) -> list[str]:
+    def _checks(self, node: Node, port: Port, question: RowSet, only: bool) -> list[Evidence]:
         """The evidence that rows were removed, by any clause of those that stand together."""
         if self.keys or self.reasons:
             return super()._checks(node, port, question, only)
-        found: list[str] = []
+        found: list[Evidence] = []
         checks = [check for check in node.checks if port.column in check.ports]
         settled: set[int] = set()
         for check in checks:
@@ -136,8 +137,8 @@ class TotalsSettlement(Settlement):
             lost, question = self.sets.minus(question, reached), self._both(question, reached)
             loss = _loss(self._rank(check.clauses[-1]), Verdict.NULL.number)
             if lost.count:
-                found.append(f"SELECT i, {loss} AS loss FROM {lost.rows}")
-                self._counted[f"({found[-1]})"] = lost.count
+                found.append(Evidence(f"SELECT i, {loss} AS loss FROM {lost.rows}"))
+                self._counted[f"({found[-1].rows})"] = lost.count
         return found
 
     def _both(self, one: RowSet, other: RowSet) -> RowSet:

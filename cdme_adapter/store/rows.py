@@ -17,10 +17,10 @@ POSITIONS = f"[cdme_x for cdme_x in range({CHUNK}) if get_bit(bits, cdme_x::INTE
 
 
 def chunked(rows: str, kind: str) -> str:
-    """A SELECT of (kind, chunk, n, bits) over a FROM item of (i, kind): the ordinals of one kind that
-    lie in one chunk, ``n`` of them, 0 where the kind is NULL."""
+    """A SELECT of (kind, chunk, bits) over a FROM item of (i, kind): the ordinals of one kind that lie in
+    one chunk."""
     return (
-        f"SELECT {kind}, {chunk_of('i')} AS chunk, count({kind})::INTEGER AS n, "
+        f"SELECT {kind}, {chunk_of('i')} AS chunk, "
         f"bitstring_agg({place_of('i')}, 0, {CHUNK - 1}) AS bits FROM {rows} GROUP BY ALL"
     )
 
