@@ -68,6 +68,10 @@ class Maps:
             self._links[key] = self._many(node, port) if port.many else self._single(node, port)
         return self._links[key]
 
+    def made(self, node: Node, port: Port) -> Map | None:
+        """The map of a port, where it was needed before."""
+        return self._links.get((node.name, port.column))
+
     def _single(self, node: Node, port: Port) -> Map:
         column, rows = port.column, self.rows(node)
         pairs, distinct = self._sizes(f"SELECT {column} AS i FROM {rows}", self.size(node))
@@ -166,6 +170,9 @@ class Maps:
         if len(chains) > 1 or len(chains[0]) > 1:
             return 2, 2
         only = chains[0][0]
+        rows = self.size(self.plan.root)
+        if rows is not None and rows < only.pairs:  # some row has two inputs: there are too few of them
+            return 2, (2 if contributed < only.pairs else 1)
         outputs = only.pairs if only.one_i else self._sizes(f"SELECT o AS i FROM {only.sql}", only.pairs)[1]
         return (2 if outputs < only.pairs else 1), (2 if contributed < only.pairs else 1)
 

@@ -239,8 +239,11 @@ class Settlement:
 
     def _values(self, node: Node, port: Port, condition: str = "") -> str:
         """A SELECT of (i): the rows that a port's values name, with repetitions."""
-        value = f"unnest({port.column})" if port.many else port.column
         where = f" WHERE {condition}" if condition else ""
+        known = self.maps.made(node, port) if port.many else None
+        if known is not None:
+            return f"SELECT i FROM {known.sql}{where}"
+        value = f"unnest({port.column})" if port.many else port.column
         return f"SELECT {value} AS i FROM {self._rows(node)}{where}"
 
     # -- fates -----------------------------------------------------------------------------------

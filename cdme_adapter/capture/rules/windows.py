@@ -156,6 +156,8 @@ def _offset_row(
 def _partition(windows: Windows, spec: _Spec) -> str | None:
     if not spec.partition:
         return None
+    if len(spec.partition) == 1:
+        return windows.column(spec.partition[0])
     fields = ", ".join(f"c{n} := {part}" for n, part in enumerate(spec.partition))
     return windows.column(f"struct_pack({fields})")
 
