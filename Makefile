@@ -4,7 +4,7 @@
 #   make check   ruff, formatting, mypy, the direction of imports
 #   make bench   plain dbt-duckdb against cdme on the demo
 #   make tpc     the queries of TPC-H and TPC-DS through the capture, with replays; writes docs/tpc.md
-#   make bench-tpch   the same on TPC-H and write-heavy models (SCALE, default 1); PUBLISH=--publish writes docs/
+#   make bench-tpch   the same on TPC-H and write-heavy models (SCALE, default 1)
 #   make bench-errors   what refinements cost over capture alone (6 million rows); exits 1 over 15 %
 #   make bench-check   what capture costs on seven shapes against bench/baseline.json; exits 1 where it has grown
 #   make bench-questions   how long the questions take, on TPC-H (SCALE, default 1); exits 1 where too long
@@ -64,7 +64,7 @@ tpc: $(VENV)/.dev
 	$(BIN)/python -m bench.tpc
 
 bench-tpch: $(VENV)/.bench
-	$(BIN)/python -m bench.tpch_cost --scale $(SCALE) $(PUBLISH)
+	$(BIN)/python -m bench.tpch_cost --scale $(SCALE)
 
 bench-errors: $(VENV)/.dev
 	$(BIN)/python -m bench.errors

@@ -1,0 +1,19 @@
+-- with
+kept AS (
+    SELECT l.rowid AS line, p_partkey FROM tpch.lineitem l JOIN tpch.part ON p_partkey = l_partkey
+    WHERE l_shipmode IN ('AIR', 'AIR REG') AND l_shipinstruct = 'DELIVER IN PERSON'
+        AND (
+            (p_brand = 'Brand#12' AND p_container IN ('SM CASE', 'SM BOX', 'SM PACK', 'SM PKG')
+                AND l_quantity BETWEEN 1 AND 11 AND p_size BETWEEN 1 AND 5)
+            OR (p_brand = 'Brand#23' AND p_container IN ('MED BAG', 'MED BOX', 'MED PKG', 'MED PACK')
+                AND l_quantity BETWEEN 10 AND 20 AND p_size BETWEEN 1 AND 10)
+            OR (p_brand = 'Brand#34' AND p_container IN ('LG CASE', 'LG BOX', 'LG PACK', 'LG PKG')
+                AND l_quantity BETWEEN 20 AND 30 AND p_size BETWEEN 1 AND 15)
+        )
+)
+-- lineitem
+SELECT CASE WHEN rowid NOT IN (SELECT line FROM kept) THEN 1 ELSE 0 END AS class
+FROM tpch.lineitem
+-- part
+SELECT CASE WHEN p_partkey NOT IN (SELECT p_partkey FROM kept) THEN 1 ELSE 0 END AS class
+FROM tpch.part

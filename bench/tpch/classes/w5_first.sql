@@ -1,0 +1,2 @@
+-- orders
+SELECT 0 AS class FROM tpch.orders
