@@ -10,31 +10,19 @@ targets of issue 4: 1.15 times plain when warm, 60 MB.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import statistics
-import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.figures import Figures
+from bench.runs import ROOT, TIMED, Ran, run_dbt
+
 DATA = ROOT / "bench" / "data"
-DBT = Path(sys.executable).parent / "dbt"
 ROWS = 50
 MOST, GROWTH = 1.15, 60.0
-
-
-@dataclass(frozen=True)
-class Round:
-    """One run: CPU and wall seconds, and the database's size in MiB after it."""
-
-    cpu: float
-    wall: float
-    size: float
+COLD, WARM = "cold", "warm"
 
 
 def project(models: int) -> Path:
@@ -77,24 +65,40 @@ def _model(number: int) -> str:
     return shapes[number % 4]
 
 
-def run(folder: Path, target: str, select: list[str]) -> Round:
-    """One run on a fresh copy of the data."""
+def run(folder: Path, target: str, module: str = TIMED) -> tuple[Ran, float]:
+    """One run on a fresh copy of the data, and the database's size in MiB after it."""
     database = folder / f"work_{target}.duckdb"
     shutil.copy(folder / "loaded.duckdb", database)
-    output = folder / f"target_{target}"
-    env = {**os.environ, "BENCH_DB": str(database), "DBT_TARGET_PATH": str(output),
-           "DBT_LOG_PATH": str(output)}  # fmt: skip
-    command = [str(DBT), "--quiet", "run", "--target", target, "--project-dir", str(folder),
-               "--profiles-dir", str(folder), *select]  # fmt: skip
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=env)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    if status:
-        raise SystemExit(f"dbt run failed under {target}")
+    arguments, output = ["--target", target], folder / f"target_{target}"
+    ran = run_dbt(folder, output, arguments, {"BENCH_DB": str(database)}, module)
     with duckdb.connect(str(database)) as con:
         con.execute("CHECKPOINT")
-    return Round(usage.ru_utime + usage.ru_stime, wall, database.stat().st_size / 2**20)
+    return ran, database.stat().st_size / 2**20
+
+
+def measured(models: int, rounds: int) -> Figures:
+    """The figures of a cold round and some warm ones: of what is called ``cold`` and ``warm``."""
+    folder, figures = project(models), Figures()
+    for number in range(rounds + 1):
+        of = WARM if number else COLD
+        for target in ("plain", "cdme"):
+            ran, size = run(folder, target)
+            for what, value in (("wall", ran.wall), ("cpu", ran.cpu), ("memory", ran.memory),
+                                ("database", size)):  # fmt: skip
+                figures.add(what, of, target, value)
+            print(f"{models} models, {of} {target:5} CPU {ran.cpu:6.1f} s, wall {ran.wall:6.1f} s, "
+                  f"{size:6.1f} MiB", file=sys.stderr, flush=True)  # fmt: skip
+    return figures
+
+
+def times(figures: Figures, what: str, of: str) -> float:
+    """How many times plain a run takes."""
+    return figures.median(what, of, "cdme") / figures.median(what, of, "plain")
+
+
+def growth(figures: Figures) -> float:
+    """How many MiB more the database has than plain's."""
+    return figures.median("database", WARM, "cdme") - figures.median("database", WARM, "plain")
 
 
 def main() -> int:
@@ -104,21 +108,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    folder = project(options.models)
-    rounds: dict[str, list[Round]] = {"plain": [], "cdme": []}
-    for number in range(options.rounds + 1):
-        for target, found in rounds.items():
-            found.append(run(folder, target, []))
-            one = found[-1]
-            print(f"{number or 'cold':>4} {target:5} CPU {one.cpu:6.1f} s, "
-                  f"wall {one.wall:6.1f} s, {one.size:6.1f} MiB", flush=True)  # fmt: skip
-    cold = [found[0].cpu for found in rounds.values()]
-    plain, cdme = (statistics.median(r.cpu for r in found[1:]) for found in rounds.values())
-    walls = [statistics.median(r.wall for r in found[1:]) for found in rounds.values()]
-    growth = rounds["cdme"][-1].size - rounds["plain"][-1].size
-    print(f"cold {cold[1] / cold[0]:.2f} times plain in CPU; warm {cdme / plain:.2f} in CPU, "
-          f"{walls[1] / walls[0]:.2f} in wall; {growth:.1f} MiB more on disk")  # fmt: skip
-    return int(options.check and (cdme / plain > MOST or growth > GROWTH))
+    figures = measured(options.models, options.rounds)
+    warm, grown = times(figures, "cpu", WARM), growth(figures)
+    print(f"cold {times(figures, 'cpu', COLD):.2f} times plain in CPU; warm {warm:.2f} in CPU, "
+          f"{times(figures, 'wall', WARM):.2f} in wall; {grown:.1f} MiB more on disk")  # fmt: skip
+    return int(options.check and (warm > MOST or grown > GROWTH))
 
 
 if __name__ == "__main__":

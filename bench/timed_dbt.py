@@ -24,7 +24,7 @@ class Clock:
     """A callback of dbt's events: the seconds between a node's start and its end."""
 
     def __init__(self) -> None:
-        self.found: dict[str, dict[str, float]] = {}
+        self.found: dict[str, dict[str, Any]] = {}
         self._begun: tuple[float, float] = (0.0, 0.0)
 
     def __call__(self, event: Any) -> None:
@@ -33,8 +33,11 @@ class Clock:
             self._begun = (time.perf_counter(), time.process_time())
         elif event.info.name == "NodeFinished":
             wall, cpu = time.perf_counter() - self._begun[0], time.process_time() - self._begun[1]
-            name = event.data.node_info.unique_id.rpartition(".")[2]
-            self.found[name] = {"wall": wall, "cpu": cpu}
+            self.finished(event.data.node_info.unique_id.rpartition(".")[2], wall, cpu)
+
+    def finished(self, name: str, wall: float, cpu: float) -> None:
+        """Note what a node took."""
+        self.found[name] = {"wall": wall, "cpu": cpu}
 
 
 def peak() -> float:
@@ -47,9 +50,8 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(arguments: list[str]) -> int:
+def run(clock: Clock, arguments: list[str]) -> int:
     """Run dbt and write what its nodes took."""
-    clock = Clock()
     result = dbtRunner(callbacks=[clock]).invoke(arguments[1:])
     Path(arguments[0]).write_text(json.dumps({"models": clock.found, "memory": peak()}, indent=1))
     if result.exception is not None:
@@ -58,4 +60,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(Clock(), sys.argv[1:]))

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,25 +21,15 @@ import duckdb
 
 from bench import floors
 from bench.figures import Figures
+from bench.runs import ROOT, TIMED, Ran, run_dbt
 from bench.tables import WHOLE, stands
 
-ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "bench" / "data"
 PROJECT = ROOT / "bench" / "tpch"
 TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
 MODES = ("full", "key_derivable", "summary", "off")
 MERGED, FIRST = "w5_merge", "w5_first"
 """The model that is run twice, and what its first run is called."""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One run of dbt: seconds of the whole process, its peak memory in MiB, seconds by model."""
-
-    wall: float
-    cpu: float
-    memory: float
-    models: dict[str, dict[str, float]]
 
 
 def load(scale: float) -> Path:
@@ -59,27 +47,14 @@ def load(scale: float) -> Path:
     return database
 
 
-def dbt(mode: str, database: Path, select: list[str], memory_limit: str) -> Ran:
+def dbt(mode: str, database: Path, select: list[str], memory_limit: str = "", module: str = TIMED) -> Ran:
     """Run the models in a process of their own."""
-    output = database.parent / f"target_{mode}"
-    output.mkdir(exist_ok=True)
-    took = output / "took.json"
-    env = {**os.environ, "BENCH_DB": str(database), "DBT_TARGET_PATH": str(output),
-           "DBT_LOG_PATH": str(output), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-           "BENCH_MEMORY_LIMIT": memory_limit or "80%", "PYTHONPATH": str(ROOT)}  # fmt: skip
-    target = "plain" if mode == "plain" else "cdme"
-    command = [sys.executable, "-m", "bench.timed_dbt", str(took), "--quiet", "run", "--target", target]
-    if target == "cdme":
-        command += ["--vars", json.dumps({"cdme": {"lineage_mode": mode}})]
-    command += ["--select", *select] if select else []
-    started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=PROJECT, env=env)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    if status:
-        raise SystemExit(f"dbt run failed under {target} ({mode})")
-    found = json.loads(took.read_text())
-    return Ran(wall, usage.ru_utime + usage.ru_stime, found["memory"], found["models"])
+    arguments = ["--target", "plain" if mode == "plain" else "cdme"]
+    if mode != "plain":
+        arguments += ["--vars", json.dumps({"cdme": {"lineage_mode": mode}})]
+    arguments += ["--select", *select] if select else []
+    given = {"BENCH_DB": str(database), "BENCH_MEMORY_LIMIT": memory_limit or "80%"}
+    return run_dbt(PROJECT, database.parent / f"target_{mode}", arguments, given, module)
 
 
 @dataclass
