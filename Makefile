@@ -2,9 +2,11 @@
 #   make demo    the main job on real data: ledger, a trace, an explanation of a missing row
 #   make test    all tests, then a consumer's project in an environment made from the wheel
 #   make check   ruff, formatting, mypy, the direction of imports
-#   make bench   plain dbt-duckdb against cdme on the demo
+#   make bench   what capture costs: TPC-H and write-heavy models in all modes, 1,000 tiny models, a memory
+#                limit, where the time goes (SCALE, 1 or 10; ROUNDS, 3); PUBLISH=--publish writes docs/benchmark.md
 #   make tpc     the queries of TPC-H and TPC-DS through the capture, with replays; writes docs/tpc.md
-#   make bench-tpch   the same on TPC-H and write-heavy models (SCALE, default 1)
+#   make bench-demo   plain dbt-duckdb against cdme on the demo
+#   make bench-tpch   the models of TPC-H alone (SCALE, ROUNDS, SELECT="--select q01 w1_filter")
 #   make bench-errors   what refinements cost over capture alone (6 million rows); exits 1 over 15 %
 #   make bench-check   what capture costs on seven shapes against bench/baseline.json; exits 1 where it has grown
 #   make bench-questions   how long the questions take, on TPC-H (SCALE, default 1); exits 1 where too long
@@ -21,13 +23,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 FUZZ_SECONDS ?= 300
 KILLS ?= 0
 SCALE ?= 1
+ROUNDS ?= 3
 TIMES ?= 10
 MODELS ?= 1000
 NEEDS := pyproject.toml setup.py constraints.txt
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: demo test check tpc bench bench-tpch bench-errors bench-questions bench-check bench-emit fuzz crash
+.PHONY: demo test check tpc bench bench-demo bench-tpch bench-errors bench-questions bench-check bench-emit fuzz crash
 .PHONY: concurrency clean
 .DEFAULT_GOAL := test
 
@@ -53,7 +56,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy --strict cdme_adapter
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-bench: $(VENV)/.dev
+bench-demo: $(VENV)/.dev
 	$(BIN)/python -m bench.demo_ratio
 
 $(VENV)/.bench: $(NEEDS) | $(VENV)/.dev
@@ -63,8 +66,11 @@ $(VENV)/.bench: $(NEEDS) | $(VENV)/.dev
 tpc: $(VENV)/.dev
 	$(BIN)/python -m bench.tpc
 
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench.whole --scale $(SCALE) --rounds $(ROUNDS) $(PUBLISH)
+
 bench-tpch: $(VENV)/.bench
-	$(BIN)/python -m bench.tpch_cost --scale $(SCALE)
+	$(BIN)/python -m bench.tpch_cost --scale $(SCALE) --rounds $(ROUNDS) $(SELECT)
 
 bench-errors: $(VENV)/.dev
 	$(BIN)/python -m bench.errors

@@ -42,6 +42,11 @@ class Figures:
         """In which ways it was measured, in the order of the first values."""
         return list(self._values.get(what, {}).get(of, {}))
 
+    def count(self, what: str) -> int:
+        """How many values there are of each, the fewest."""
+        every = (values for of in self._values.get(what, {}).values() for values in of.values())
+        return min((len(values) for values in every), default=0)
+
     def save(self, file: Path) -> None:
         """Keep the values, so that a report can be made again."""
         file.write_text(json.dumps(self._values, indent=1))

@@ -8,11 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from bench import floors, tpch_cost
+from bench import floors, page, profiled_dbt, thousand, tpch_cost, where_time_goes
 from bench.check import BASELINE, MODES, SHAPES, Figures, measured, worse
 from bench.figures import Figures as Values
 from bench.figures import geometric
-from bench.tables import over, ratio, stands
+from bench.runs import PROFILED
+from bench.tables import WHOLE, over, ratio, stands
+from bench.targets import Target, targets
 
 
 def test_capture_runs_and_stores_no_more_than_it_did() -> None:
@@ -111,3 +113,121 @@ def test_what_is_timed_is_committed_in_the_database(tmp_path: Path) -> None:
         took = floors._timed(con, ["BEGIN", "CREATE TABLE t AS FROM range(1000000)", "COMMIT"])
         assert took.wall > 0 and took.cpu > 0
         assert con.execute("SELECT count(*) FROM t").fetchall() == [(1_000_000,)]
+
+
+def _measured() -> Values:
+    """The figures of two models in all modes, as a benchmark keeps them."""
+    figures = Values()
+    seconds = {"plain": 1.0, "floor": 0.5, "full": 1.6, "key_derivable": 1.4, "summary": 1.4, "off": 1.0}
+    for clock in ("wall", "cpu"):
+        for model in ("q01", "w1_filter", WHOLE):
+            for mode, took in seconds.items():
+                if (model, mode) != (WHOLE, "floor"):
+                    figures.add(clock, model, mode, took)
+    for mode in seconds.keys() - {"floor"}:
+        figures.add("memory", WHOLE, mode, 100)
+        figures.add("database", WHOLE, mode, 100)
+    for name, value in (
+        ("pairs", 10),
+        ("bytes per pair", 1.4),
+        ("input rows", 9),
+        ("bytes per input row", 0.3),
+    ):
+        figures.add("stored", name, "full", value)
+    return figures
+
+
+def test_targets_stand_as_the_figures_say() -> None:
+    assert Target("a", 1.5, (1.5, 1.4)).stands == "met"
+    assert Target("a", 1.5, (3.0, 2.0)).stands == "not met: 2.0 times the target"
+    assert Target("a", 1.5, (1.4, 3.0)).stands == "met by one clock, 2.0 times the target by the other"
+    figures = _measured()
+    missed = {target.name for target in targets(figures) if target.stands != "met"}
+    assert missed == {"full: ratio of w1_filter", "key_derivable: ratio of w1_filter"}
+    for what, of, how, value, name in (
+        ("cpu", "q01", "full", 9.0, "full: (time − plain) / floor, the most"),
+        ("memory", WHOLE, "summary", 500, "summary: peak memory"),
+        ("stored", "bytes per pair", "full", 9.0, "full: bytes per stored pair"),
+        ("cpu", "q01", "off", 1.5, "off: ratio, geometric mean"),
+        ("look-up", "q01", "first", 0.3, "key_derivable: first look-up in a process, slowest"),
+    ):
+        worse_now = _measured()
+        for _ in range(2):
+            worse_now.add(what, of, how, value)
+            worse_now.add("look-up", "q01", "next", 0.001)
+            worse_now.add("look-up", "q01", "first", 0.1 if what != "look-up" else value)
+        assert name in {target.name for target in targets(worse_now) if target.stands != "met"}
+
+
+def test_ten_times_the_data_must_not_cost_more() -> None:
+    figures, large = _measured(), _measured()
+    grown = [target for target in targets(figures, large=large) if "ten times" in target.name]
+    assert [target.stands for target in grown] == ["met"] * 4
+    for _ in range(2):
+        large.add("wall", "q01", "full", 2.5)
+        large.add("cpu", "q01", "full", 2.5)
+    grown = [target for target in targets(figures, large=large) if "ten times" in target.name]
+    assert [target.stands for target in grown] == ["not met: 1.3 times the target", "met", "met", "met"]
+
+
+def test_the_page_has_every_mode_and_target(tmp_path: Path) -> None:
+    figures = _measured()
+    tiny = Values()
+    for what in ("wall", "cpu", "database"):
+        for of in (thousand.COLD, thousand.WARM):
+            for how, value in (("plain", 10), ("cdme", 12)):
+                tiny.add(what, of, how, value)
+    text = page.page(figures, 3, 1, tiny, limited="It ended.", goes="| class |")
+    for mode in tpch_cost.MODES:
+        assert f"## lineage_mode: {mode}" in text
+    assert all(target.row in text for target in targets(figures, tiny))
+    assert "| warm | 10.0 | 12.0 | ×1.20 | 10.0 | 12.0 | ×1.20 |" in text
+    assert "It ended." in text and "| class |" in text
+
+
+def test_the_plot_shows_every_model(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="only the benchmark's own environment has it")
+    page.plot(_measured(), tmp_path / "plot.svg")
+    assert "<!-- w1_filter -->" in (tmp_path / "plot.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "sql"),
+    [
+        (profiled_dbt.QUERY, False, "/* {} */ create table a.b.m as (select 1)"),
+        (profiled_dbt.QUERY, True, "CREATE OR REPLACE TEMP TABLE cdme_stage_1 AS SELECT list(x) FROM t"),
+        (profiled_dbt.SETS, True, "SET VARIABLE cdme_set_1 = (SELECT bitstring_agg(i, 0, 9) FROM t)"),
+        (
+            profiled_dbt.CODES,
+            True,
+            "CREATE OR REPLACE TEMP TABLE cdme_lost_1 AS SELECT bitstring_agg(i)",
+        ),
+        (profiled_dbt.CODES, True, "SELECT clause, sum(n) FROM temp.cdme_chunks_1 GROUP BY ALL"),
+        (profiled_dbt.MAPS, True, "CREATE OR REPLACE TEMP TABLE cdme_root AS SELECT rowid AS o FROM m"),
+        (profiled_dbt.STORE, True, "INSERT INTO d.cdme.store_pairs SELECT 1, o, i FROM temp.cdme_map_1"),
+        (profiled_dbt.STORE, False, "COMMIT"),
+        (profiled_dbt.MARKS, True, "INSERT INTO d.cdme.store_keys SELECT 1, ordinal, key FROM m"),
+        (profiled_dbt.MARKS, True, "SELECT bit_xor(hash(hash(a))) FROM t"),
+        (profiled_dbt.CHECKS, True, "SELECT json_serialize_sql('select 1')"),
+        (profiled_dbt.CHECKS, False, "select table_name from duckdb_constraints()"),
+    ],
+)
+def test_a_statement_has_a_kind(kind: str, own: bool, sql: str) -> None:
+    assert profiled_dbt.kind(sql, own) == kind
+
+
+@pytest.mark.slow
+def test_the_kinds_of_a_model_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thousand, "DATA", tmp_path)
+    folder = thousand.project(4)
+    cdme, plain = (thousand.run(folder, target, PROFILED)[0] for target in ("cdme", "plain"))
+    assert set(cdme.models) == set(plain.models) == {f"m{number}" for number in range(4)}
+    for took in cdme.models.values():
+        assert sum(took["kinds"].values()) == pytest.approx(took["cpu"])
+        assert all(took["kinds"][kind] > 0 for kind in (profiled_dbt.STORE, profiled_dbt.QUERY))
+    assert all(took["kinds"][profiled_dbt.MAPS] == 0 for took in plain.models.values())
+    assert 50 < cdme.memory < 5000
+    shown = where_time_goes.table(
+        {f"tiny:{n}": t for n, t in cdme.models.items()}, {f"tiny:{n}": t for n, t in plain.models.items()}
+    )
+    assert len(shown.splitlines()) == 3 and "| tiny models |" in shown
