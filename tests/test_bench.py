@@ -71,6 +71,12 @@ def test_floors_of_all_models_agree_with_the_ledger(
             "SELECT table_name, estimated_size FROM duckdb_tables() WHERE database_name = 'floor_parts'"
             " AND starts_with(table_name, 'q12:')"
         ).fetchall())  # fmt: skip
+        blocks = con.execute(
+            "SELECT list(DISTINCT block_id) FROM pragma_storage_info('cdme.store_pairs')"
+            " WHERE block_id >= 0"
+        ).fetchall()[0][0]
+        stored = [figures.median("stored", what, "full") for what in ("pairs", "bytes per pair")]
+        assert stored[0] * stored[1] == pytest.approx(len(blocks) * 262_144)
         direct = [edge for edge in floors.edges(con, "q12") if edge.role == "direct"]
         maps = con.execute(
             "SELECT count(*) FROM cdme.store_pairs WHERE map IN (SELECT map FROM cdme.store_steps s"
