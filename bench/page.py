@@ -30,13 +30,13 @@ told for each model between dbt's start and end of it. On a machine that others 
 The *floor* of a model is what plain DuckDB takes, in the same run, to write the class codes and the
 witness pairs that CDME stored, from temporary tables that have them ready, and to count each direct input
 by its class. The class expressions are written by hand (`bench/tpch/classes`), as one would write them
-without CDME, and may read the finished table; every run checks that they give the ledger's counts. Nothing
-that keeps a full account of every record can be cheaper. `bench/floors.py` measures it.
+without CDME, and may read the finished table; every run checks that they give the ledger's counts. It is
+about the least that a full account of every record can cost ([decision 0047](decisions/0047-the-floor.md)).
 """
 TARGETS = """
 *The floor alone* is what the figure would be if CDME took exactly the floor (in `key_derivable`: the counts
-by class alone) on top of plain: where that is above the target, the target is beyond what any full account
-can reach on this data.
+by class alone) on top of plain, in CPU time: where that is above the target, the target is beyond what a full
+account can reach on this data.
 """
 GOES = """
 CPU milliseconds for each model, the mean of its class, `lineage_mode: full`. *Model's query* is the
