@@ -32,7 +32,7 @@ class Target:
         met = [value <= self.most for value in self.found]
         if all(met):
             return "met"
-        away = f"{max(self.found) / self.most:.1f} times the target"
+        away = f"{max(self.found) / self.most:.2f} times the target"
         if any(met):
             return f"met by one clock, {away} by the other"
         return f"not met: {away}"
@@ -99,10 +99,11 @@ def _light(figures: Figures, names: list[str], mode: str) -> list[Target]:
         name = "summary against key_derivable, geometric mean (2 % are noise)"
         return [Target(name, 1.02, (dearer[0], dearer[1]))]
     ratios = _each(names, lambda clock, name: ratio(figures, clock, name, mode))
-    counts = geometric(_allowed(figures, name, "counts") for name in names) if figures.of("counts") else 0.0
+    counts = [_allowed(figures, name, "counts") for name in names] if figures.of("counts") else [0.0]
+    mean = geometric(counts) if all(counts) else 0.0
     found = [
-        Target(f"{mode}: ratio, geometric mean", 1.5, _both(ratios, geometric), "×", counts),
-        Target(f"{mode}: ratio, the most", 2.5, _both(ratios, max)),
+        Target(f"{mode}: ratio, geometric mean", 1.5, _both(ratios, geometric), "×", mean),
+        Target(f"{mode}: ratio, the most", 2.5, _both(ratios, max), "×", max(counts)),
         *_heavy(figures, names, mode, 1.25),
     ]
     asked = figures.of("look-up")

@@ -145,8 +145,8 @@ def _measured() -> Values:
 
 def test_targets_stand_as_the_figures_say() -> None:
     assert Target("a", 1.5, (1.5, 1.4)).stands == "met"
-    assert Target("a", 1.5, (3.0, 2.0)).stands == "not met: 2.0 times the target"
-    assert Target("a", 1.5, (1.4, 3.0)).stands == "met by one clock, 2.0 times the target by the other"
+    assert Target("a", 1.5, (3.0, 2.0)).stands == "not met: 2.00 times the target"
+    assert Target("a", 1.5, (1.4, 3.0)).stands == "met by one clock, 2.00 times the target by the other"
     figures = _measured()
     missed = {target.name for target in targets(figures) if target.stands != "met"}
     assert missed == {"full: ratio of w1_filter", "key_derivable: ratio of w1_filter"}
@@ -173,7 +173,7 @@ def test_ten_times_the_data_must_not_cost_more() -> None:
         large.add("wall", "q01", "full", 2.5)
         large.add("cpu", "q01", "full", 2.5)
     grown = [target for target in targets(figures, large=large) if "ten times" in target.name]
-    assert [target.stands for target in grown] == ["not met: 1.3 times the target", "met", "met", "met"]
+    assert [target.stands for target in grown] == ["not met: 1.30 times the target", "met", "met", "met"]
 
 
 def test_the_page_has_every_mode_and_target(tmp_path: Path) -> None:
@@ -183,7 +183,10 @@ def test_the_page_has_every_mode_and_target(tmp_path: Path) -> None:
         for of in (thousand.COLD, thousand.WARM):
             for how, value in (("plain", 10), ("cdme", 12)):
                 tiny.add(what, of, how, value)
+    figures.add("look-up", "q01", "first", 0.25)
+    figures.add("look-up", "q01", "next", 0.004)
     text = page.page(figures, 3, 1, tiny, limited="It ended.", goes="| class |")
+    assert "| q01 | 250 | 4 |" in text
     for mode in tpch_cost.MODES:
         assert f"## lineage_mode: {mode}" in text
     assert all(target.row in text for target in targets(figures, tiny))
