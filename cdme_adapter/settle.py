@@ -378,7 +378,7 @@ class Settlement:
                 found.append(part)
             elif check.clause not in settled and not self._passes_all(check):
                 reach = self._filled(check.reach, node, port, question)
-                reached = self.sets.of(question.universe, reach.replace("SELECT DISTINCT", "SELECT", 1))
+                reached = self.sets.of(question.universe, repeated(reach))
                 lost = self.sets.minus(question, reached)
                 if lost.count:
                     found += self._step(check, node, port, lost)
@@ -563,6 +563,16 @@ def _loss(rank: int, verdict: int | str) -> str:
 def _shown(lost: str) -> str:
     """The rows of (i, loss) that have evidence."""
     return f"(FROM {lost} WHERE loss IS NOT NULL)"
+
+
+def repeated(reach: str) -> str:
+    """A SELECT DISTINCT of (i) that may repeat them, as sets do not mind; what is inside stays.
+
+    >>> repeated("SELECT DISTINCT a AS i"), repeated("SELECT i FROM (SELECT DISTINCT a AS i)")
+    ('SELECT a AS i', 'SELECT i FROM (SELECT DISTINCT a AS i)')
+    """
+    distinct = "SELECT DISTINCT "
+    return f"SELECT {reach.removeprefix(distinct)}" if reach.startswith(distinct) else reach
 
 
 def _plain(sql: str) -> str:

@@ -38,6 +38,7 @@ from cdme_adapter.settle import (
     _loss,
     _shown,
     dense_of,
+    repeated,
 )
 
 SAMPLED = "cdme_sampled"
@@ -117,7 +118,7 @@ class TotalsSettlement(Settlement):
                 if check.clause in settled or self._passes_all(check):
                     continue
                 reach = self._filled(check.reach, node, port, question)
-                reached = self.sets.of(question.universe, reach.replace("SELECT DISTINCT", "SELECT", 1))
+                reached = self.sets.of(question.universe, repeated(reach))
                 lost = self.sets.minus(question, reached)
                 if lost.count:
                     found += self._step(check, node, port, lost)
