@@ -357,14 +357,15 @@ class StoreWriter:
         )
 
     def _renumber(self, table: str, owner: str, number: int, column: str, ranks: str) -> None:
-        mine = f"{self.schema}.{table}"
+        # Written anew: an UPDATE of six million rows takes 45 seconds, this one.
+        mine, kept = f"{self.schema}.{table}", "temp.cdme_renumbered"
         self.execute(
-            f"DELETE FROM {mine} WHERE {owner} = {number} AND {column} NOT IN (SELECT old FROM {ranks})"
+            f"CREATE OR REPLACE TEMP TABLE cdme_renumbered AS SELECT m.* REPLACE (r.new AS {column})"
+            f" FROM {mine} AS m JOIN {ranks} AS r ON m.{column} = r.old WHERE m.{owner} = {number}"
         )
-        self.execute(
-            f"UPDATE {mine} SET {column} = r.new FROM {ranks} AS r"
-            f" WHERE {mine.rpartition('.')[2]}.{owner} = {number} AND {column} = r.old"
-        )
+        self.execute(f"DELETE FROM {mine} WHERE {owner} = {number}")
+        self.execute(f"INSERT INTO {mine} FROM {kept} ORDER BY ALL")
+        self.execute(f"DROP TABLE {kept}")
 
     def filtered(self, edge: int, rows: str) -> None:
         """Keep filtered records: ``rows`` selects (i, clause, verdict)."""
