@@ -42,8 +42,9 @@ def test_what_is_stored_is_read(parts: list[tuple[list[int], int, int]], asked: 
         if expected:
             con.executemany("INSERT INTO lost VALUES (?, ?, ?)", [(i, *v) for i, v in expected.items()])
         con.execute(
-            "CREATE TEMP TABLE chunks AS SELECT kind // 8 AS clause, kind % 8 AS verdict, * EXCLUDE (kind) "
-            f"FROM ({chunked('(SELECT i, clause * 8 + verdict AS kind FROM lost)', 'kind')})"
+            "CREATE TEMP TABLE chunks AS SELECT kind // 8 AS clause, kind % 8 AS verdict, "
+            "* EXCLUDE (kind), bit_count(bits)::INTEGER AS n FROM "
+            f"({chunked('(SELECT i, clause * 8 + verdict AS kind FROM lost)', 'kind')})"
         )
         again = con.execute(f"SELECT i, clause, verdict FROM {opened('chunks')}").fetchall()
         assert {i: (clause, verdict) for i, clause, verdict in again} == expected
