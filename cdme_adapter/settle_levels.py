@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from cdme_adapter.capture.plan import LevelKey, LevelTree
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.sets import RowSet, RowSets, Universe
-from cdme_adapter.store.rows import CHUNK, chunk_of, place_of
+from cdme_adapter.store.rows import CHUNK, SHIFT, place_of
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 _SPARSE = 64
@@ -52,6 +52,12 @@ class _Message:
     def stop(self, at: int) -> str:
         """The best stop that a row of the asking group is offered, as an expression."""
         return f"({_extreme([stop.format(at=at) for stop in self.stops], '>=')})::USMALLINT"
+
+
+def _chunk(key: str) -> str:
+    """The chunk of a key, which may be as large as an identifier made of a clock: wider than the INTEGER
+    that holds the chunk of an ordinal."""
+    return f"(({key})::BIGINT >> {SHIFT})"
 
 
 def _extreme(values: Sequence[str], test: str) -> str:
@@ -138,14 +144,14 @@ class Levels:
             code = f"CASE WHEN {question.holds('r.rowid')} THEN {code} END"
         return (
             f"SELECT r.rowid AS i, ({code})::USMALLINT AS code FROM {universe.relation} AS r "
-            f"JOIN {chunks} AS m ON m.chunk = {chunk_of(row)}"
+            f"JOIN {chunks} AS m ON m.chunk = {_chunk(row)}"
         )
 
     def _in_chunks(self, rows: str) -> tuple[str, list[int]]:
         """The rows (k, f) as a table of one row for each chunk of neighbouring k, with a bit string
         ``b<f>`` of them for each f; and every f, the greatest first."""
         bits = f"bitstring_agg({place_of('k')}, 0, {CHUNK - 1}) AS bits"
-        levels = self.new("level", f"SELECT f, {chunk_of('k')} AS chunk, {bits} FROM ({rows}) GROUP BY ALL")
+        levels = self.new("level", f"SELECT f, {_chunk('k')} AS chunk, {bits} FROM ({rows}) GROUP BY ALL")
         found = [int(f) for (f,) in self.execute(f"SELECT DISTINCT f FROM {levels} ORDER BY f DESC")]
         columns = ", ".join(f"any_value(bits) FILTER (f = {level}) AS b{level}" for level in found)
         if found:
@@ -298,7 +304,7 @@ class Levels:
         place = place_of("r.c{at}_0")
         arms += [f"WHEN get_bit(m{{at}}.b{level}, {place}) = 1 THEN {level}" for level in found]
         return _Message(
-            (f"LEFT JOIN {chunks} AS m{{at}} ON m{{at}}.chunk = {chunk_of('r.c{at}_0')}",),
+            (f"LEFT JOIN {chunks} AS m{{at}} ON m{{at}}.chunk = {_chunk('r.c{at}_0')}",),
             (f"CASE {' '.join(arms)} ELSE {unmatched} END",),
         )
 
