@@ -20,7 +20,7 @@ from cdme_adapter.engines.scans import relations_scanned
 from cdme_adapter.errors import UnsupportedConstruct
 from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement
 from cdme_adapter.settle_indirect import IndirectSettlement, Steps
-from cdme_adapter.settle_totals import TotalsSettlement
+from cdme_adapter.settle_totals import SAMPLED, TotalsSettlement
 
 VERDICTS = [verdict.value for verdict in Verdict]
 
@@ -44,6 +44,8 @@ class Captured:
     filtered, unaccounted."""
     sampled: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     """The pairs that the mode summary keeps of each direct input."""
+    chosen: dict[str, set[int]] = field(default_factory=dict)
+    """The output rows whose pairs those are."""
 
 
 def capture_lightly(con: duckdb.DuckDBPyConnection, sql: str) -> Captured:
@@ -172,6 +174,8 @@ def _add_totals(captured: Captured, execute: Any, plan: CapturePlan) -> None:
             captured.sampled[name] = set().union(
                 *(execute(f"SELECT o, i FROM {chain[0].sql}") for chain in account.chains)
             )
+            kept = settlement.kept.get(name, f"temp.{SAMPLED}")
+            captured.chosen[name] = {o for (o,) in execute(f"SELECT o FROM {kept}")}
         settlement.clean()
 
 
