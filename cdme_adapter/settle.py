@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from cdme_adapter.accounting import Kind, Verdict
 from cdme_adapter.capture.plan import (
     FALSE_VERDICT,
-    HIDDEN,
     ROOT,
     CapturePlan,
     CaseCheck,
@@ -31,6 +30,15 @@ from cdme_adapter.capture.plan import (
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.rows import Ordinals
 from cdme_adapter.engines.sets import RowSet, RowSets, Universe
+from cdme_adapter.evidence import (
+    ALL_NULL,
+    NUMBERS,
+    Evidence,
+    case_sql,
+    in_template,
+    loss_of,
+    shown,
+)
 from cdme_adapter.maps import Chain, Map, Maps
 from cdme_adapter.provenance import Role
 from cdme_adapter.settle_levels import Levels
@@ -39,14 +47,10 @@ from cdme_adapter.store.rows import chunked, opened
 ROOT_ROWS = "cdme_root"
 REJECTED = "rejected"
 """The node of the rows that were emitted and then routed to the error domain."""
-ALL_NULL = 5
-"""A verdict of joins and subqueries that is ``null`` only if no other occurrence of the record says
-otherwise at the same clause; where it stands it becomes ``null``."""
 _CANDIDATE_ROWS = (1, 8)
 """How many candidates decide nearly every record, and nearly every other."""
 _CANDIDATES = frozenset({*FALSE_VERDICT, Kind.JOIN_NO_MATCH})
 """The clauses that can give that verdict."""
-_NUMBERS = {verdict.value: verdict.number for verdict in Verdict} | {"all_null": ALL_NULL}
 
 
 @dataclass(frozen=True)
@@ -80,26 +84,6 @@ class InputAccount:
     """The same as ``lost``, in chunks: a FROM item of (clause, verdict, chunk, n, bits)."""
     seconds: float = 0.0
     """How long judging it took."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A SELECT of (i, code) and the loss that a code means, NULL for none; without ``loss`` the SELECT
-    gives (i, loss) itself. Codes are what is cheap to sort rows by: a loss is made for each of the few
-    codes, not for each row."""
-
-    select: str
-    loss: str = ""
-
-    @property
-    def rows(self) -> str:
-        """A SELECT of (i, loss); rows with a NULL loss have none."""
-        return f"SELECT i, {self.loss} AS loss FROM ({self.select})" if self.loss else self.select
-
-    @property
-    def codes(self) -> str:
-        """A FROM item of (i, code)."""
-        return f"({self.select})" if self.loss else f"(SELECT i, loss AS code FROM ({self.select}))"
 
 
 @dataclass(frozen=True)
@@ -149,7 +133,7 @@ class Settlement:
         """The account of every input that takes part directly."""
         self._fates[ROOT] = _Fate(None)
         if self.rejects:
-            loss = _loss(2 * len(self.plan.clauses), 0)
+            loss = loss_of(2 * len(self.plan.clauses), 0)
             self._fates[REJECTED] = _Fate(None, f"(SELECT o AS i, {loss} AS loss FROM {self.rejects})")
         for node in reversed(self.plan.nodes[:-1]):
             if self._consumers(node.name):  # else only subqueries read it: it takes no direct part
@@ -271,9 +255,9 @@ class Settlement:
         # but where some of them are errors.
         looked_up = None
         if lost and target not in self.plan.relations:
-            lost, looked_up = self._kept(_shown(lost), universe)
+            lost, looked_up = self._kept(shown(lost), universe)
         elif lost and self._has_errors:
-            lost = self._new("lost", f"FROM {_shown(lost)}")
+            lost = self._new("lost", f"FROM {shown(lost)}")
         apart = len(self._consumers(target)) == 1 and not self._has_errors
         self._fates[target] = _Fate(live, lost, looked_up, tuple(evidence) if apart else ())
         return live, pending
@@ -372,13 +356,13 @@ class Settlement:
                     found.append(part)
             elif isinstance(check, CaseCheck):
                 every = self.sets.everyone(question.universe) if everyone and check.single else question
-                judged = self._filled(_case_sql(check), node, port, every)
+                judged = self._filled(case_sql(check), node, port, every)
                 last = place == len(checks) - 1 and check.single
                 part, question = self._judged(check.clauses, judged, question, last)
                 found.append(part)
             elif check.clause not in settled and not self._passes_all(check):
                 reach = self._filled(check.reach, node, port, question)
-                reached = self.sets.of(question.universe, repeated(reach))
+                reached = self.sets.of(question.universe, reach)
                 lost = self.sets.minus(question, reached)
                 if lost.count:
                     found += self._step(check, node, port, lost)
@@ -389,7 +373,7 @@ class Settlement:
         """The messages of a tree, which all of its groups share."""
         if tree not in self._trees:
             rows = self._given(node)
-            fill = lambda sql: sql.format(self=rows, **_NUMBERS)  # noqa: E731
+            fill = lambda sql: sql.format(self=rows, **NUMBERS)  # noqa: E731
             ports: dict[int, set[str]] = defaultdict(set)
             for check in node.checks:
                 if isinstance(check, LevelCheck) and check.tree == tree:
@@ -407,9 +391,11 @@ class Settlement:
     def _filled(self, template: str, node: Node, port: Port, question: RowSet) -> str:
         """A template of the plan with its words; look-ups in ``{cur}`` become look-ups of bits."""
         for row in ("{port}", "i"):
-            template = template.replace(f"{row} IN (SELECT i FROM {{cur}})", _plain(question.holds(row)))
+            template = template.replace(
+                f"{row} IN (SELECT i FROM {{cur}})", in_template(question.holds(row))
+            )
         return template.format(
-            port=port.column, cur=question.rows, self=self._given(node), **_NUMBERS
+            port=port.column, cur=question.rows, self=self._given(node), **NUMBERS
         )  # fmt: skip
 
     def _passes_all(self, check: StepCheck) -> bool:
@@ -421,11 +407,11 @@ class Settlement:
         return self._passed[check.passes]
 
     def _step(self, check: StepCheck, node: Node, port: Port, lost: RowSet) -> list[Evidence]:
-        head = f"SELECT i, {_loss(self._rank(check.clause), 'verdict')} AS loss FROM "
+        head = f"SELECT i, {loss_of(self._rank(check.clause), 'verdict')} AS loss FROM "
         if check.first_try is None:
             return [Evidence(f"{head}({self._filled(check.evidence, node, port, lost)})")]
         kind = self.plan.clauses[check.clause].kind
-        false = _loss(self._rank(check.clause), FALSE_VERDICT.get(kind, Verdict.FALSE).number)
+        false = loss_of(self._rank(check.clause), FALSE_VERDICT.get(kind, Verdict.FALSE).number)
         found: list[Evidence] = []
         rest = lost
         for few in _CANDIDATE_ROWS:
@@ -448,24 +434,22 @@ class Settlement:
         ``last``: nothing asks for those that pass, they are unaccounted.
         """
         if last:
-            return self._stopped(clauses, f"({judged})"), question
+            return self._stopped(clauses, judged), question
         table = self._new("case", judged)
         passed = f"SELECT i FROM {table} WHERE code = {2 * len(clauses)} AND {question.holds('i')}"
-        return self._stopped(clauses, table), self.sets.of(question.universe, passed)
+        stopped = f"SELECT i, code FROM {table} WHERE code < {2 * len(clauses)}"
+        return self._stopped(clauses, stopped), self.sets.of(question.universe, passed)
 
     def _stopped(self, clauses: tuple[int, ...], judged: str) -> Evidence:
-        """The loss of the rows of (i, code) that a clause stopped."""
+        """The losses of the rows of a SELECT of (i, code) that a clause stopped."""
         ranks = [self._rank(clause) for clause in clauses]
         plain = all(self.plan.clauses[c].kind not in FALSE_VERDICT for c in clauses)
         if plain and ranks == list(range(ranks[0], ranks[0] + len(ranks))):
-            loss = f"{_loss(ranks[0], Verdict.NULL.number)} + (code >> 1)::INTEGER * 8 + (code & 1)"
+            loss = f"{loss_of(ranks[0], Verdict.NULL.number)} + (code >> 1)::INTEGER * 8 + (code & 1)"
         else:
-            losses = [_loss(self._rank(c), verdict) for c in clauses for verdict in self._verdicts(c)]
+            losses = [loss_of(self._rank(c), verdict) for c in clauses for verdict in self._verdicts(c)]
             loss = f"CASE code {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(losses))} END"
-        passed = 2 * len(clauses)
-        where = f" WHERE code < {passed}" if judged.startswith("temp.") else ""
-        loss = f"CASE WHEN code < {passed} THEN ({loss})::INTEGER END"
-        return Evidence(f"SELECT i, code FROM {judged}{where}", loss)
+        return Evidence(judged, f"CASE WHEN code < {2 * len(clauses)} THEN ({loss})::INTEGER END")
 
     def _verdicts(self, clause: int) -> tuple[int, int]:
         """The verdicts of a clause on a row for which it is NULL, and FALSE."""
@@ -485,7 +469,7 @@ class Settlement:
         errors = self._count(wrong) if wrong else 0
         unaccounted, missing = universe.count - live.count - filtered - errors, None
         if unaccounted:
-            explained = self.sets.of(universe, f"SELECT i FROM {_shown(fate)}") if fate else None
+            explained = self.sets.of(universe, f"SELECT i FROM {shown(fate)}") if fate else None
             unknown = self.sets.minus(pending, explained) if explained else pending
             missing, unaccounted = unknown.rows, unknown.count
         chains = tuple(self.maps.chains(self.plan.root, relation))
@@ -556,54 +540,4 @@ def dense_of(universe: Universe) -> Ordinals:
     return Ordinals(universe.relation, universe.low, consecutive)
 
 
-def _loss(rank: int, verdict: int | str) -> str:
-    return f"{rank * 8 + 7 - verdict}" if isinstance(verdict, int) else f"({rank * 8 + 7} - {verdict})"
-
-
-def _shown(lost: str) -> str:
-    """The rows of (i, loss) that have evidence."""
-    return f"(FROM {lost} WHERE loss IS NOT NULL)"
-
-
-def repeated(reach: str) -> str:
-    """A SELECT DISTINCT of (i) that may repeat them, as sets do not mind; what is inside stays.
-
-    >>> repeated("SELECT DISTINCT a AS i"), repeated("SELECT i FROM (SELECT DISTINCT a AS i)")
-    ('SELECT a AS i', 'SELECT i FROM (SELECT DISTINCT a AS i)')
-    """
-    distinct = "SELECT DISTINCT "
-    return f"SELECT {reach.removeprefix(distinct)}" if reach.startswith(distinct) else reach
-
-
-def _plain(sql: str) -> str:
-    """SQL inside a template: its braces, but for the port's, stay as they are."""
-    return sql.replace("{", "{{").replace("}", "}}").replace("{{port}}", "{port}")
-
-
-def _case_sql(check: CaseCheck) -> str:
-    """The last conjunct that a derivation of each record failed: 2 × place, + 1 if FALSE.
-
-    Conjuncts without subqueries are evaluated once, under TRY, for every row in question; others
-    only for the rows that the ones before them let pass.
-    """
-    plain = check.plain or (True,) * len(check.conjuncts)
-    passed = "".join(f" AND ({template})" for template in check.before)
-    body = f"FROM {check.from_sql} WHERE {{port}} IN (SELECT i FROM {{cur}}){passed}"
-    code = str(2 * len(check.conjuncts))
-    if all(plain):
-        names = [f"{HIDDEN}b{place}" for place in range(len(check.conjuncts))]
-        columns = ", ".join(f"TRY({c}) AS {n}" for c, n in zip(check.conjuncts, names, strict=True))
-        for place, name in reversed(list(enumerate(names))):
-            null, false = 2 * place, 2 * place + 1
-            code = f"CASE WHEN {name} THEN {code} WHEN {name} IS NULL THEN {null} ELSE {false} END"
-        body = f"FROM (SELECT {{port}}, {columns} {body})"
-    else:
-        for place, (template, safe) in reversed(list(enumerate(zip(check.conjuncts, plain, strict=True)))):
-            one = f"TRY({template})" if safe else f"({template})"
-            code = f"CASE WHEN {one} THEN {code} ELSE {2 * place} + CAST({one} IS FALSE AS INTEGER) END"
-    if check.single:
-        return f"SELECT {{port}} AS i, ({code})::UTINYINT AS code {body}"
-    return f"SELECT {{port}} AS i, max({code}) AS code {body} GROUP BY 1"
-
-
-__all__ = ["ALL_NULL", "ROOT_ROWS", "Chain", "InputAccount", "Map", "Settlement"]
+__all__ = ["ROOT_ROWS", "Chain", "InputAccount", "Map", "Settlement"]

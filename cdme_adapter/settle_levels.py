@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from cdme_adapter.capture.plan import LevelKey, LevelTree
 from cdme_adapter.engines.base import Execute
 from cdme_adapter.engines.sets import RowSet, RowSets, Universe
+from cdme_adapter.evidence import coded
 from cdme_adapter.store.rows import CHUNK, SHIFT, place_of
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
@@ -201,12 +202,9 @@ class Levels:
 
     def _own(self, group: int) -> tuple[list[str], str]:
         """A group's own conjuncts as columns, and the stop that they give."""
-        columns, code = [], str(self.tree.passed)
-        for place, sql, plain in reversed(self.tree.groups[group].own):
-            columns.append(f"{self._asked(group, place, sql, plain)} AS b{place}")
-            null, false = 2 * place, 2 * place + 1
-            code = f"CASE WHEN b{place} THEN {code} WHEN b{place} IS NULL THEN {null} ELSE {false} END"
-        return columns, code
+        own = self.tree.groups[group].own
+        columns = [f"{self._asked(group, place, sql, plain)} AS b{place}" for place, sql, plain in own]
+        return columns, coded([(place, f"b{place}") for place, _, _ in own], self.tree.passed)
 
     def _rows(self, group: int, but: int | None, shown: Sequence[tuple[str, str]], where: str = "") -> str:
         """A SELECT of ``shown``, (expression, name), and the best stop ``f`` of a group's rows on this

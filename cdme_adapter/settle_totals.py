@@ -26,20 +26,10 @@ from cdme_adapter.capture.plan import (
 from cdme_adapter.capture.sqltext import parse
 from cdme_adapter.engines.sets import RowSet, Universe
 from cdme_adapter.errors import CdmeError
+from cdme_adapter.evidence import ALL_NULL, NUMBERS, Evidence, loss_of, shown
 from cdme_adapter.maps import Chain, Map
 from cdme_adapter.provenance import Role
-from cdme_adapter.settle import (
-    _NUMBERS,
-    ALL_NULL,
-    ROOT_ROWS,
-    Evidence,
-    InputAccount,
-    Settlement,
-    _loss,
-    _shown,
-    dense_of,
-    repeated,
-)
+from cdme_adapter.settle import ROOT_ROWS, InputAccount, Settlement, dense_of
 
 SAMPLED = "cdme_sampled"
 SAMPLE = 1000
@@ -79,7 +69,7 @@ class TotalsSettlement(Settlement):
         live, pending = self._judge(relation, universe)
         fate, dense = self._fates[relation].lost, dense_of(universe)
         if fate and self.keys:
-            fate = self._new("lost", f"FROM {_shown(fate)}")
+            fate = self._new("lost", f"FROM {shown(fate)}")
         exact = self.keys or self.reasons
         reasons = self._by_clause(fate) if fate and exact else ()
         filtered = sum(count for _, _, count in reasons)
@@ -87,7 +77,7 @@ class TotalsSettlement(Settlement):
             filtered = self._counted.get(fate) or int(self.execute(f"SELECT count(loss) FROM {fate}")[0][0])
         unaccounted, missing = universe.count - live.count - filtered, None
         if unaccounted:
-            explained = self.sets.of(universe, f"SELECT i FROM {_shown(fate)}") if fate else None
+            explained = self.sets.of(universe, f"SELECT i FROM {shown(fate)}") if fate else None
             unknown = self.sets.minus(pending, explained) if explained else pending
             missing, unaccounted = unknown.rows, unknown.count
         chains = self._sampled(relation) if self.sample else ()
@@ -118,7 +108,7 @@ class TotalsSettlement(Settlement):
                 if check.clause in settled or self._passes_all(check):
                     continue
                 reach = self._filled(check.reach, node, port, question)
-                reached = self.sets.of(question.universe, repeated(reach))
+                reached = self.sets.of(question.universe, reach)
                 lost = self.sets.minus(question, reached)
                 if lost.count:
                     found += self._step(check, node, port, lost)
@@ -136,7 +126,7 @@ class TotalsSettlement(Settlement):
             )
             reached = self.sets.of(question.universe, passed)
             lost, question = self.sets.minus(question, reached), self._both(question, reached)
-            loss = _loss(self._rank(check.clauses[-1]), Verdict.NULL.number)
+            loss = loss_of(self._rank(check.clauses[-1]), Verdict.NULL.number)
             if lost.count:
                 found.append(Evidence(f"SELECT i, {loss} AS loss FROM {lost.rows}"))
                 self._counted[f"({found[-1].rows})"] = lost.count
@@ -152,7 +142,7 @@ class TotalsSettlement(Settlement):
         rows, group = self._rows(node), check.tree.groups[check.group]
 
         def fill(sql: str) -> str:
-            return sql.format(self=rows, **_NUMBERS)
+            return sql.format(self=rows, **NUMBERS)
 
         passes = _passes(check.tree, check.group, None, fill)
         return f"SELECT {port.column} AS i FROM {fill(group.sql)} WHERE {passes}"

@@ -21,7 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"column_lineage", "pii"}),
     frozenset({"engines", "pseudonyms"}),
     frozenset({"store"}),
-    frozenset({"settle_levels", "shared_sets"}),
+    frozenset({"evidence", "shared_sets"}),
+    frozenset({"settle_levels"}),
     frozenset(
         {"contents", "custom", "drift", "file_inputs", "generations", "gate", "maps"}
         | {"plan_cache", "recipes", "settle", "validation"}

@@ -114,7 +114,7 @@ class Clause:
 class StepCheck:
     """A clause that is checked by set: which rows get past it, and the verdict on the others.
 
-    ``reach`` selects ``i`` of the rows in ``{cur}`` that get past; ``evidence`` selects
+    ``reach`` selects ``i``, with repetitions, of the rows in ``{cur}`` that get past; ``evidence`` selects
     ``(i, verdict)``, the verdict as its number, of rows in ``{cur}`` that reached the clause.
     ``lookup``: the ports are those of the side that a join looks things up in.
     """

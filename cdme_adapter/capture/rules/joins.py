@@ -338,7 +338,7 @@ def _filtering(
     clause = planner.clause(Kind.ANTI_JOIN if anti else Kind.SEMI_JOIN, _shown(join), join)
     if left.ports:
         inside = "WHERE {port} IN (SELECT i FROM {cur})"
-        reach = f"SELECT DISTINCT {{port}} AS i FROM {joined} {inside}"
+        reach = f"SELECT {{port}} AS i FROM {joined} {inside}"
         if anti:
             partners = f"{left.sql} SEMI JOIN {right.sql}{condition}"
             evidence = f"SELECT DISTINCT {{port}} AS i, {{excluded}} AS verdict FROM {partners} {inside}"
@@ -379,7 +379,7 @@ def _check_join(
         if not side.ports:
             continue
         other = right if side is left else left
-        reach = f"SELECT DISTINCT {{port}} AS i FROM {joined.sql} WHERE {{port}} IN (SELECT i FROM {{cur}})"
+        reach = f"SELECT {{port}} AS i FROM {joined.sql} WHERE {{port}} IN (SELECT i FROM {{cur}})"
         evidence = no_match_evidence(side.sql, side.visible, other.sql, other.visible, on, using)
         names = frozenset(port.column for port in side.ports)
         looked_up = kind != "FULL" and side is (left if kind == "RIGHT" else right)

@@ -160,7 +160,7 @@ def _joined(
     clause = planner.clause(Kind.JOIN_NO_MATCH, shown, at)
     if kind != "LEFT" and left.ports:
         inside = "WHERE {port} IN (SELECT i FROM {cur})"
-        reach = f"SELECT DISTINCT {{port}} AS i FROM {sql} {inside}"
+        reach = f"SELECT {{port}} AS i FROM {sql} {inside}"
         evidence = f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict FROM {left.sql} {inside}"
         names = frozenset(port.column for port in left.ports)
         planner.check(StepCheck(clause, names, reach, evidence))

@@ -234,6 +234,6 @@ def _distinct_on(planner: Planner, prepared: Prepared, keys: list[exp.Expr]) -> 
 
 def _check(planner: Planner, prepared: Prepared, clause: int, evidence: str) -> None:
     if prepared.ports:
-        reach = "SELECT DISTINCT {port} AS i FROM {self} WHERE {port} IN (SELECT i FROM {cur})"
+        reach = "SELECT {port} AS i FROM {self} WHERE {port} IN (SELECT i FROM {cur})"
         names = frozenset(port.column for port in prepared.ports)
         planner.check(StepCheck(clause, names, reach, evidence))

@@ -17,7 +17,7 @@ from cdme_adapter.capture.sqltext import not_understood, quote
 if TYPE_CHECKING:
     from cdme_adapter.capture.planner import Planner
 
-SURVIVORS = "SELECT DISTINCT {port} AS i FROM {self} WHERE {port} IN (SELECT i FROM {cur})"
+SURVIVORS = "SELECT {port} AS i FROM {self} WHERE {port} IN (SELECT i FROM {cur})"
 """What gets past a clause whose survivors are read off the rows of the node itself."""
 
 

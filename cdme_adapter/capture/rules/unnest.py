@@ -42,7 +42,7 @@ def check_unnest(
     clause = planner.clause(Kind.UNNEST, ", ".join(as_written(part) for part in found), found[0])
     if ports:
         inside = "{port} IN (SELECT i FROM {cur})"
-        reach = f"SELECT DISTINCT {{port}} AS i FROM ({rows}) AS __cdme_u WHERE {inside}"
+        reach = f"SELECT {{port}} AS i FROM ({rows}) AS __cdme_u WHERE {inside}"
         evidence = f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict{from_where(inside)}"
         names = frozenset(port.column for port in ports)
         planner.check(StepCheck(clause, names, reach, evidence))
@@ -73,7 +73,7 @@ def join_unnest(
         clause = planner.clause(Kind.UNNEST, shown, item)
         if left.ports:
             inside = "WHERE {port} IN (SELECT i FROM {cur})"
-            reach = f"SELECT DISTINCT {{port}} AS i FROM {joined} {inside}"
+            reach = f"SELECT {{port}} AS i FROM {joined} {inside}"
             evidence = f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict FROM {left.sql} {inside}"
             ports = frozenset(port.column for port in left.ports)
             planner.check(StepCheck(clause, ports, reach, evidence))

@@ -92,7 +92,7 @@ def _check(planner: Planner, source: Source, rows: str, pivot: exp.Pivot, shown:
         return
     clause = planner.clause(Kind.UNNEST, " ".join(as_written(exp.Var(this=shown)).split()), pivot)
     inside = "WHERE {port} IN (SELECT i FROM {cur})"
-    reach = f"SELECT DISTINCT {{port}} AS i FROM {rows} {inside}"
+    reach = f"SELECT {{port}} AS i FROM {rows} {inside}"
     evidence = f"SELECT DISTINCT {{port}} AS i, {{no_match}} AS verdict FROM {source.sql} {inside}"
     names = frozenset(port.column for port in source.ports)
     planner.check(StepCheck(clause, names, reach, evidence))

@@ -101,7 +101,7 @@ def _predicate(group: FromGroup, part: exp.Expr, shown: list[str]) -> tuple[str,
     """A predicate subquery as a conjunct: who gets past, and the verdict on the others."""
     inside = "{port} IN (SELECT i FROM {cur})"
     before = " AND ".join([inside, *(f"({sql})" for sql in shown[:-1])])
-    reach = f"SELECT DISTINCT {{port}} AS i FROM {group.sql} WHERE {before} AND ({shown[-1]})"
+    reach = f"SELECT {{port}} AS i FROM {group.sql} WHERE {before} AND ({shown[-1]})"
     evidence = (
         f"SELECT {{port}} AS i, {_verdict(part, shown[-1])} AS verdict FROM {group.sql} "
         f"WHERE {before} GROUP BY 1"
@@ -198,10 +198,7 @@ def _check_prefixes(
                 names = frozenset(port.column for port in group.ports)
                 inside = ["{port} IN (SELECT i FROM {cur})"]
                 component = after.components.of(number)
-                reach = (
-                    f"SELECT DISTINCT {{port}} AS i "
-                    f"{after.body(component, inside + after.others(component))}"
-                )
+                reach = f"SELECT {{port}} AS i {after.body(component, inside + after.others(component))}"
                 evidence = _evidence(before, number, parts[place], known[place], every, owner)
                 kind = planner.clauses[clause].kind
                 evidence = _words(evidence, kind)
