@@ -119,6 +119,7 @@ def _witnesses(text: str) -> Witnesses:
 def written(values: tuple[Any, ...]) -> str:
     """A row as fixtures write it.
 
+    >>> import datetime
     >>> written((1, None, "x", True, datetime.date(2024, 1, 2), [1, None]))
     "1, NULL, 'x', true, '2024-01-02', [1, NULL]"
     """
